@@ -1,0 +1,1 @@
+"""The berth engine: a daemon that runs containers and serves the Docker Engine API."""

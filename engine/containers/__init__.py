@@ -1,0 +1,1 @@
+"""The container service: one file a verb."""

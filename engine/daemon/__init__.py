@@ -1,0 +1,1 @@
+"""The composition root: options, sockets, wiring, signals and shutdown order."""

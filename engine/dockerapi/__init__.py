@@ -1,0 +1,1 @@
+"""The Docker Engine API: routes and JSON, one file a resource."""

@@ -1,0 +1,1 @@
+"""References, import, load, unpack, tag and removal of images."""

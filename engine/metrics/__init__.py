@@ -1,0 +1,1 @@
+"""Samples of cgroups and host, with their history."""

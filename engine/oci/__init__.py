@@ -1,0 +1,1 @@
+"""Typed OCI documents: data only, no I/O."""

@@ -1,0 +1,1 @@
+"""Bundle in, process out: knows no images, names, HTTP or database."""

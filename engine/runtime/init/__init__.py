@@ -1,0 +1,1 @@
+"""What runs inside the new container, up to the execve of its program."""

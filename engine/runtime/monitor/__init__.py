@@ -1,0 +1,1 @@
+"""The parent of one container: stdio, log, exit record and control socket."""

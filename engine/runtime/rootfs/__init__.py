@@ -1,0 +1,1 @@
+"""Mounts, pivot_root, masked and read-only paths."""

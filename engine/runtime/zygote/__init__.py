@@ -1,0 +1,1 @@
+"""The fork server: one thread, everything imported before the first fork."""

@@ -1,0 +1,1 @@
+"""File-system snapshots of image layers; returns mounts and never mounts."""

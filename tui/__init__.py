@@ -1,0 +1,1 @@
+"""The full-screen terminal: a client of the Docker Engine API."""

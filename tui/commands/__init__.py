@@ -1,0 +1,1 @@
+"""What the palette and the command line can do."""

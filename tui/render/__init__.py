@@ -1,0 +1,1 @@
+"""Pure functions from objects to cells, one file a kind."""

@@ -1,0 +1,1 @@
+"""Parts of screens; they know no client and no informer."""
