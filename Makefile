@@ -11,7 +11,7 @@ run: $(VENV)/.installed
 
 test: $(VENV)/.dev
 	@scripts/test-packages
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m "not slow"
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -1,0 +1,86 @@
+"""One engine and one dockerd for the whole run; most tests run on both: dockerd proves the test."""
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.daemons import Daemon, busybox_rootfs
+
+IMAGE = "bb:1"
+
+
+@pytest.fixture(scope="session")
+def rootfs_tar() -> bytes:
+    return busybox_rootfs()
+
+
+@pytest.fixture(scope="session")
+def running(
+    tmp_path_factory: pytest.TempPathFactory, rootfs_tar: bytes
+) -> Iterator[dict[str, Daemon]]:
+    """Daemons by kind, started when first asked for."""
+    started: dict[str, Daemon] = {}
+    yield started
+    for daemon in started.values():
+        daemon.close()
+
+
+def start(kind: str, folder: Path, rootfs: bytes) -> Daemon:
+    daemon = Daemon(kind, folder)
+    daemon.start()
+    daemon.docker("import", "-", IMAGE, input=rootfs)
+    return daemon
+
+
+def get(
+    kind: str, running: dict[str, Daemon], factory: pytest.TempPathFactory, rootfs: bytes
+) -> Daemon:
+    if kind not in running:
+        running[kind] = start(kind, factory.mktemp(kind), rootfs)
+    return running[kind]
+
+
+@pytest.fixture(params=["berth", pytest.param("dockerd", marks=pytest.mark.dockerd)])
+def daemon(
+    request: pytest.FixtureRequest,
+    running: dict[str, Daemon],
+    tmp_path_factory: pytest.TempPathFactory,
+    rootfs_tar: bytes,
+) -> Daemon:
+    """Each of the two daemons in turn."""
+    return get(request.param, running, tmp_path_factory, rootfs_tar)
+
+
+@pytest.fixture
+def berth(
+    running: dict[str, Daemon], tmp_path_factory: pytest.TempPathFactory, rootfs_tar: bytes
+) -> Daemon:
+    """The engine alone, for what dockerd has no word for."""
+    return get("berth", running, tmp_path_factory, rootfs_tar)
+
+
+@pytest.fixture
+def own_berth(tmp_path: Path, rootfs_tar: bytes) -> Iterator[Daemon]:
+    """An engine of the test's own, to be killed and started again."""
+    daemon = start("berth", tmp_path / "b", rootfs_tar)
+    yield daemon
+    daemon.process and daemon.process.poll() is not None and daemon.start()
+    daemon.close()
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest, running: dict[str, Daemon]) -> Iterator[str]:
+    """A container name of the test's own, removed afterwards wherever it was made."""
+    chosen = f"t-{uuid.uuid4().hex[:10]}"
+    yield chosen
+    for daemon in running.values():
+        daemon.docker("rm", "-f", chosen, check=False)
+
+
+@pytest.fixture(autouse=True)
+def docker_cli() -> None:
+    if shutil.which("docker") is None:
+        pytest.skip("needs the docker CLI: run scripts/test-packages")

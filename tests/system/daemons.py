@@ -1,0 +1,183 @@
+"""The two daemons that one docker CLI drives in the system tests: berth's engine and dockerd."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import eventually
+
+ROOT = Path(__file__).resolve().parents[2]
+APPLETS = (
+    "sh cat echo ls id ps env hostname mount umount sleep true false yes head tail dd wc stty tty "
+    "kill touch mkdir rm ln stat test printf seq md5sum nproc uname grep awk cut sort od mknod "
+    "nohup setsid trap whoami pwd ip find df free chroot unshare readlink chmod chown date vi sync"
+).split()  # noqa: SIM905  # a list of words reads best as words
+
+
+@dataclass
+class Daemon:
+    """One running daemon with its scratch folder; `docker` talks to it."""
+
+    kind: str
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def socket(self) -> Path:
+        return (
+            self.folder / "run" / "berth.sock" if self.kind == "berth" else self.folder / "d.sock"
+        )
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "DOCKER_HOST": f"unix://{self.socket}",
+            "DOCKER_CONFIG": str(self.folder / "client"),
+            "BERTH_DATA_DIR": str(self.folder / "data"),
+            "BERTH_RUN_DIR": str(self.folder / "run"),
+            **self.environment,
+        }
+
+    def command(self) -> list[str]:
+        if self.kind == "berth":
+            parent = f"berth-test-{os.getpid()}"
+            return [sys.executable, "-m", "engine", "run", "--cgroup-parent", parent]
+        return [
+            *("dockerd", "--data-root", str(self.folder / "data"), "--exec-root"),
+            *(str(self.folder / "exec"), "-H", f"unix://{self.socket}", "--pidfile"),
+            *(
+                str(self.folder / "pid"),
+                "--bridge",
+                "none",
+                "--iptables=false",
+                "--ip6tables=false",
+            ),
+        ]
+
+    def start(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        log = (self.folder / "daemon.log").open("ab")
+        self.process = subprocess.Popen(
+            self.command(),
+            env=self.env,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        log.close()
+        eventually(self.answers, seconds=30, what=f"{self.kind} answers on {self.socket}")
+
+    def answers(self) -> bool:
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise RuntimeError(f"{self.kind} ended: {self.log()[-3000:]}")
+        return self.docker("version", check=False).returncode == 0
+
+    def log(self) -> str:
+        return (self.folder / "daemon.log").read_text(errors="replace")
+
+    def kill(self) -> None:
+        """SIGKILL, as when the machine's OOM killer picks the daemon."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    def stop(self) -> None:
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(10)
+
+    def close(self) -> None:
+        """Remove every container, end the daemon, remove what it kept."""
+        try:
+            ids = self.docker("ps", "-aq", check=False).stdout.split()
+            if ids:
+                self.docker("rm", "-f", *ids, check=False)
+        finally:
+            self.stop()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def docker(
+        self, *args: str, input: bytes | None = None, timeout: float = 60, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the real docker CLI; output is text, trailing white space kept."""
+        done = subprocess.run(
+            ["docker", *args],
+            env=self.env,
+            input=input,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+            **({} if input is not None else {"stdin": subprocess.DEVNULL}),
+        )
+        answer = subprocess.CompletedProcess(
+            done.args,
+            done.returncode,
+            done.stdout.decode(errors="replace"),
+            done.stderr.decode(errors="replace"),
+        )
+        if check and answer.returncode != 0:
+            raise AssertionError(
+                f"docker {' '.join(args)} → {answer.returncode}: {answer.stderr}{answer.stdout}"
+            )
+        return answer
+
+    def inspect(self, name: str) -> Any:
+        return json.loads(self.docker("inspect", name).stdout)[0]
+
+    def state(self, name: str) -> dict[str, Any]:
+        state: dict[str, Any] = self.inspect(name)["State"]
+        return state
+
+    def wait_for(self, name: str, status: str, seconds: float = 10) -> dict[str, Any]:
+        """Wait until the container's status is `status`; return its state."""
+        return eventually(
+            lambda: ((state := self.state(name))["Status"] == status and state) or None,
+            seconds=seconds,
+            what=f"{name} is {status}",
+        )
+
+
+def busybox_rootfs() -> bytes:
+    """A tar of a root file system made of Debian's busybox-static."""
+    buffer = BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name in ("bin", "etc", "tmp", "root", "var", "proc", "sys", "dev", "usr", "home"):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if name == "tmp" else 0o755
+            tar.addfile(entry)
+        tar.add("/bin/busybox", "bin/busybox")
+        for applet in APPLETS:
+            entry = tarfile.TarInfo(f"bin/{applet}")
+            entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
+            tar.addfile(entry)
+        add_file(
+            tar, "etc/passwd", "root:x:0:0:root:/root:/bin/sh\nweb:x:1234:5678::/home:/bin/sh\n"
+        )
+        add_file(tar, "etc/group", "root:x:0:\nwebs:x:5678:\nextra:x:4321:web\n")
+        add_file(tar, "bin/not-a-program", "no interpreter here\n", mode=0o755)
+        add_file(tar, "etc/plain", "plain\n")
+    return buffer.getvalue()
+
+
+def add_file(tar: tarfile.TarFile, name: str, text: str, mode: int = 0o644) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(text), mode
+    tar.addfile(entry, BytesIO(text.encode()))
