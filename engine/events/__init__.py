@@ -1,1 +1,7 @@
-"""The in-process event exchange and its filters."""
+"""What happened: the in-process exchange behind `docker events`, and its filters."""
+
+from engine.events.event import Event
+from engine.events.exchange import Exchange, Subscription
+from engine.events.filters import Filters
+
+__all__ = ["Event", "Exchange", "Filters", "Subscription"]

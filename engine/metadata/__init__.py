@@ -1,1 +1,5 @@
-"""SQLite tables and migrations; no logic."""
+"""SQLite tables and migrations. No logic: a room keeps JSON documents here and reads them."""
+
+from engine.metadata.database import Database, Table
+
+__all__ = ["Database", "Table"]

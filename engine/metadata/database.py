@@ -1,0 +1,163 @@
+"""One SQLite file of JSON documents, by table and key.
+
+A file that SQLite cannot read is renamed aside and named in a warning, and the engine goes on with
+an empty one: a lost record must not keep every other container from its owner. Calls are
+synchronous and short (one row, below a millisecond), so they may run on the event loop.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from engine.metadata.migrations import migrate
+
+Document = dict[str, Any]
+
+_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=2000")
+_COMPANIONS = ("", "-wal", "-shm")
+
+
+class Database:
+    """The documents of one engine.
+
+    Args:
+        path: the SQLite file; it and its folder are made when they do not exist.
+
+    Attributes:
+        warnings: what was found damaged and where it was put, in words for a person.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.warnings: list[str] = []
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._connection = self._open()
+
+    def table(self, name: str) -> "Table":
+        """The documents kept under one name; a new name starts empty."""
+        return Table(self, name)
+
+    def get(self, table: str, key: str) -> Document | None:
+        rows = self.rows("SELECT document FROM documents WHERE tab=? AND key=?", (table, key))
+        return self._decode(table, key, rows[0][0]) if rows else None
+
+    def put(self, table: str, key: str, document: Document) -> None:
+        text = json.dumps(document, separators=(",", ":"))
+        self._connection.execute(
+            "INSERT INTO documents(tab, key, document) VALUES(?, ?, ?) "
+            "ON CONFLICT(tab, key) DO UPDATE SET document=excluded.document",
+            (table, key, text),
+        )
+
+    def delete(self, table: str, key: str) -> None:
+        self._connection.execute("DELETE FROM documents WHERE tab=? AND key=?", (table, key))
+
+    def items(self, table: str) -> list[tuple[str, Document]]:
+        """Every document of a table by key; one that is no JSON object is set aside and named."""
+        rows = self.rows("SELECT key, document FROM documents WHERE tab=? ORDER BY key", (table,))
+        decoded = ((key, self._decode(table, key, text)) for key, text in rows)
+        return [(key, document) for key, document in decoded if document is not None]
+
+    def set_aside(self, table: str, key: str, why: str) -> None:
+        """Move a document nobody can use out of its table, and say so in `warnings`."""
+        self._connection.execute(
+            "UPDATE OR REPLACE documents SET tab=? WHERE tab=? AND key=?",
+            (f"{table}.damaged", table, key),
+        )
+        self.warnings.append(f"damaged record {key} of {table} set aside: {why}")
+
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self._connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All writes inside happen, or none; not to be nested, and never to be awaited in."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return _connect(self.path)
+        except sqlite3.OperationalError:
+            raise  # no room, no right or locked: the file itself may be whole
+        except sqlite3.DatabaseError as error:
+            aside = _set_file_aside(self.path)
+            self.warnings.append(
+                f"damaged database {self.path} ({error}) set aside as {aside}; starting with none"
+            )
+            return _connect(self.path)
+
+    def _decode(self, table: str, key: str, text: str) -> Document | None:
+        try:
+            document = json.loads(text)
+        except (ValueError, TypeError) as error:
+            self.set_aside(table, key, str(error))
+            return None
+        if not isinstance(document, dict):
+            self.set_aside(table, key, "not a JSON object")
+            return None
+        return document
+
+
+class Table:
+    """One table of a `Database`."""
+
+    def __init__(self, database: Database, name: str) -> None:
+        self._database = database
+        self.name = name
+
+    def get(self, key: str) -> Document | None:
+        return self._database.get(self.name, key)
+
+    def put(self, key: str, document: Document) -> None:
+        self._database.put(self.name, key, document)
+
+    def delete(self, key: str) -> None:
+        self._database.delete(self.name, key)
+
+    def items(self) -> list[tuple[str, Document]]:
+        return self._database.items(self.name)
+
+    def set_aside(self, key: str, why: str) -> None:
+        self._database.set_aside(self.name, key, why)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+        _check(connection)
+        migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    with closing(connection.execute("PRAGMA quick_check(1)")) as cursor:
+        verdict = cursor.fetchone()[0]
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(verdict)
+
+
+def _set_file_aside(path: Path) -> Path:
+    aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+    for companion in _COMPANIONS:
+        source = path.with_name(path.name + companion)
+        if source.exists():
+            source.rename(aside.with_name(aside.name + companion))
+    return aside
