@@ -1,0 +1,81 @@
+"""The messages between a container's init and the monitor that cloned it.
+
+A SOCK_SEQPACKET pair, one marshalled tuple a message. From init: `ready` (warnings; with the
+terminal's master as SCM_RIGHTS), `pid` (exec sessions: the pid seen from the host), `error`
+(step, errno, text). To init: `attached` (it is in its cgroup, and its ids are mapped), `start`.
+The end closes by itself when the program is executed: an end of file after `start` is success.
+"""
+
+import array
+import marshal
+import os
+from typing import Any
+
+import _socket
+
+READY = "ready"
+PID = "pid"
+ERROR = "error"
+ATTACHED = "attached"
+START = "start"
+
+_LARGEST = 64 * 1024
+
+
+class StepFailed(Exception):
+    """A step of a container's start that the kernel refused.
+
+    `errno` is 0 when no system call failed. For steps `lookup` and `exec` the text has Docker's
+    words, ENOENT means "no such program" (127) and any other errno "cannot be executed" (126).
+    """
+
+    def __init__(self, step: str, errno: int, text: str) -> None:
+        super().__init__(step, errno, text)
+        self.step = step
+        self.errno = errno
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text if self.step in ("lookup", "exec") else f"{self.step}: {self.text}"
+
+
+def pair() -> tuple[int, int]:
+    """Descriptors of the monitor's end and of init's end, both close-on-exec."""
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    return ours.detach(), theirs.detach()
+
+
+class Channel:
+    """One end of the pair, by descriptor."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self._socket = _socket.socket(fileno=fd)
+
+    def fileno(self) -> int:
+        return self.fd
+
+    def send(self, *message: object, fds: tuple[int, ...] = ()) -> None:
+        """Send one message. Raises BrokenPipeError when the other end is gone."""
+        rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+        self._socket.sendmsg([marshal.dumps(message)], rights, _socket.MSG_NOSIGNAL)
+
+    def receive(self) -> tuple[tuple[Any, ...], list[int]] | None:
+        """The next message and its descriptors; None at the end of file."""
+        data, rights, _, _ = self._socket.recvmsg(
+            _LARGEST, _socket.CMSG_SPACE(4 * 4), _socket.MSG_CMSG_CLOEXEC
+        )
+        fds = array.array("i")
+        for level, kind, body in rights:
+            if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
+                fds.frombytes(body[: len(body) - len(body) % fds.itemsize])
+        return (marshal.loads(data), list(fds)) if data else None
+
+    def expect(self, kind: str) -> None:
+        """Wait for the one message that may come now; the other end's death ends this process."""
+        received = self.receive()
+        if received is None or received[0][0] != kind:
+            os._exit(255)
+
+    def close(self) -> None:
+        self._socket.close()

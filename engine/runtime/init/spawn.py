@@ -1,0 +1,161 @@
+"""The monitor's side of a start: clone, attach, wait for ready, release.
+
+The order a monitor follows is the same for a container and for an exec session:
+``child = spawn(…)``, ``manager.attach(child.pid)``, ``child.attached()``, ``child.wait_ready()``,
+``child.start()``. Reap `child.pid` whatever happens; after a failure it has exited or been killed.
+"""
+
+import os
+import signal
+from typing import NoReturn
+
+from .. import syscalls
+from ..namespaces import enter_pid_namespace, leave_pid_namespace, write_id_maps
+from ..plan import ExecPlan, InitPlan
+from . import steps
+from .channel import ATTACHED, ERROR, PID, READY, START, Channel, StepFailed, pair
+
+Stdio = tuple[int, int, int]
+
+
+class Child:
+    """A process between its clone and its execve."""
+
+    def __init__(self, pid: int, pidfd: int, channel: Channel) -> None:
+        self.pid = pid  # as the host sees it
+        self.pidfd = pidfd
+        self.channel = channel
+        self.terminal: int | None = None  # the pty's master, once ready; the monitor owns it
+        self.warnings: tuple[str, ...] = ()
+
+    def fileno(self) -> int:
+        """The channel's descriptor, for a selector: readable once ready, failed or dead."""
+        return self.channel.fd
+
+    def attached(self) -> None:
+        """Say that the process is in its cgroup; it makes its cgroup namespace only now."""
+        try:
+            self.channel.send(ATTACHED)
+        except BrokenPipeError:
+            pass  # it failed already and says why in its own message
+
+    def wait_ready(self) -> None:
+        """Block until everything is set up but the exec. Raises StepFailed."""
+        message, fds = self._receive("init")
+        if message[0] != READY:
+            raise StepFailed("init", 0, f"unexpected message {message[0]!r}")
+        self.warnings = tuple(message[1])
+        self.terminal = fds[0] if fds else None
+
+    def start(self) -> None:
+        """Release the exec and block until it has happened. Raises StepFailed."""
+        try:
+            self.channel.send(START)
+        except BrokenPipeError:
+            pass  # the receive below tells what happened
+        received = self.channel.receive()
+        self.channel.close()
+        if received is not None:
+            raise _failure(received[0])
+
+    def close(self) -> None:
+        """Close the channel; a process that has not been started exits."""
+        self.channel.close()
+
+    def _receive(self, step: str) -> tuple[tuple[object, ...], list[int]]:
+        received = self.channel.receive()
+        if received is None:
+            raise StepFailed(step, 0, "the process died while it was being set up")
+        if received[0][0] == ERROR:
+            raise _failure(received[0])
+        return received
+
+
+def _failure(message: tuple[object, ...]) -> StepFailed:
+    _, step, errno, text = message
+    return StepFailed(str(step), int(str(errno)), str(text))
+
+
+def spawn(plan: InitPlan, stdio: Stdio, *, cgroup_fd: int | None = None) -> Child:
+    """Clone a container's init into its new namespaces.
+
+    `stdio` become 0, 1 and 2 (ignored, but for a failing start, when the plan has a terminal).
+    With `cgroup_fd` (cgroup v2 only) it is born in that cgroup. Raises OSError when the clone is
+    refused. Call it from a single-threaded process only.
+    """
+    ours, theirs = pair()
+    flags = plan.unshare & ~syscalls.CLONE_NEWCGROUP
+    own = enter_pid_namespace(plan.join)
+    try:
+        pid, pidfd = syscalls.clone3(flags, cgroup_fd=cgroup_fd)
+    except OSError:
+        os.close(ours)
+        os.close(theirs)
+        raise
+    if pid == 0:
+        _child(lambda channel: steps.run(plan, channel), stdio, theirs, ())
+    leave_pid_namespace(own)
+    os.close(theirs)
+    child = Child(pid, pidfd, Channel(ours))
+    if plan.unshare & syscalls.CLONE_NEWUSER:
+        _map_ids(child, plan)
+    return child
+
+
+def spawn_exec(
+    plan: ExecPlan, stdio: Stdio, *, target: int, namespaces: int, cgroup_fd: int | None = None
+) -> Child:
+    """Clone a process into a running container; it is a child of the caller.
+
+    `target` is a pidfd of the container's init, `namespaces` its `InitPlan.namespaces`.
+    Blocks until the joins are done. Raises StepFailed when the container is gone.
+    """
+    ours, theirs = pair()
+    helper, helper_fd = syscalls.clone3(0, cgroup_fd=cgroup_fd)
+    if helper == 0:
+        _child(
+            lambda channel: steps.run_exec(plan, channel, steps.TARGET_FD, namespaces),
+            stdio,
+            theirs,
+            (target,),
+        )
+    os.close(theirs)
+    channel = Channel(ours)
+    try:
+        return _adopt(channel)
+    except BaseException:
+        channel.close()
+        raise
+    finally:
+        os.waitpid(helper, 0)
+        os.close(helper_fd)
+
+
+def _adopt(channel: Channel) -> Child:
+    received = channel.receive()
+    if received is None:
+        raise StepFailed("join", 0, "the process died while it joined the container")
+    if received[0][0] != PID:
+        raise _failure(received[0])
+    pid = int(received[0][1])
+    return Child(pid, os.pidfd_open(pid), channel)
+
+
+def _map_ids(child: Child, plan: InitPlan) -> None:
+    try:
+        write_id_maps(child.pid, plan.uid_mappings, plan.gid_mappings)
+    except OSError as error:
+        os.kill(child.pid, signal.SIGKILL)
+        child.close()
+        os.waitpid(child.pid, 0)
+        os.close(child.pidfd)
+        raise StepFailed("user namespace", error.errno or 0, str(error)) from error
+
+
+def _child(
+    body: "steps.Body", stdio: Stdio, channel_fd: int, extra: tuple[int, ...]
+) -> NoReturn:
+    try:
+        body(Channel(steps.settle_descriptors(stdio, channel_fd, extra)))
+    finally:
+        os._exit(255)

@@ -1,0 +1,170 @@
+"""The compiled form of a container's config.json: plain numbers, strings and tuples.
+
+The engine compiles; zygote, monitor and init only execute. Nothing here needs I/O, so a plan can
+be checked before anything of the container exists.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .mount import Mount
+
+_Wire = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MountPlan:
+    """One mount, its words already turned into mount(2) flags."""
+
+    type: str  # "bind" for every bind mount
+    source: str
+    target: str  # absolute inside the container; "" is the root itself
+    flags: int
+    cleared: int
+    propagation: int
+    tree_set: int
+    tree_cleared: int
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePlan:
+    """One device node; `mode` holds the type and the permission bits."""
+
+    path: str
+    mode: int
+    major: int
+    minor: int
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """The five capability sets as bit masks."""
+
+    bounding: int
+    effective: int
+    permitted: int
+    inheritable: int
+    ambient: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExecPlan:
+    """One process to execute in a container, be it the first or an exec session's."""
+
+    args: tuple[str, ...]
+    env: tuple[str, ...]
+    cwd: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    umask: int
+    terminal: bool
+    rows: int  # 0 when no size is known yet
+    columns: int
+    no_new_privileges: bool
+    capabilities: Capabilities
+    rlimits: tuple[tuple[int, int, int], ...]  # resource, soft, hard; -1 is unlimited
+    oom_score_adj: int | None
+    seccomp: bytes  # BPF program; empty when unconfined
+    seccomp_flags: int
+
+    def to_wire(self) -> _Wire:
+        """Only tuples and primitives, for marshal."""
+        return _pack(self, capabilities=_pack(self.capabilities))
+
+    @classmethod
+    def from_wire(cls, wire: _Wire) -> "ExecPlan":
+        """The plan that `to_wire` described."""
+        values = dict(zip(cls.__slots__, wire, strict=True))
+        values["capabilities"] = Capabilities(*values["capabilities"])
+        return cls(**values)
+
+    def with_seccomp(self, program: bytes, flags: int) -> "ExecPlan":
+        """The same process under the filter of the container it joins."""
+        return replace(self, seccomp=program, seccomp_flags=flags)
+
+
+@dataclass(frozen=True, slots=True)
+class InitPlan:
+    """Everything the first process of a container has to set up before it executes."""
+
+    process: ExecPlan
+    unshare: int  # CLONE_NEW* flags of the namespaces to make
+    join: tuple[tuple[int, str], ...]  # CLONE_NEW* flag, path of the namespace
+    uid_mappings: tuple[tuple[int, int, int], ...]  # inside, outside, count
+    gid_mappings: tuple[tuple[int, int, int], ...]
+    hostname: str
+    domainname: str
+    sysctl: tuple[tuple[str, str], ...]  # path below /proc/sys, value
+    root: str  # absolute host path: the root itself, or where rootfs_mounts go
+    rootfs_mounts: tuple[MountPlan, ...]
+    root_propagation: int
+    root_readonly: bool
+    mounts: tuple[MountPlan, ...]
+    devices: tuple[DevicePlan, ...]
+    masked_paths: tuple[str, ...]
+    readonly_paths: tuple[str, ...]
+
+    @property
+    def namespaces(self) -> int:
+        """The CLONE_NEW* flags that tell this container from its host: what an exec joins."""
+        result = self.unshare
+        for flag, _ in self.join:
+            result |= flag
+        return result
+
+    def to_wire(self) -> _Wire:
+        """Only tuples and primitives, for marshal."""
+        return _pack(
+            self,
+            process=self.process.to_wire(),
+            rootfs_mounts=tuple(map(_pack, self.rootfs_mounts)),
+            mounts=tuple(map(_pack, self.mounts)),
+            devices=tuple(map(_pack, self.devices)),
+        )
+
+    @classmethod
+    def from_wire(cls, wire: _Wire) -> "InitPlan":
+        """The plan that `to_wire` described."""
+        values = dict(zip(cls.__slots__, wire, strict=True))
+        values["process"] = ExecPlan.from_wire(values["process"])
+        values["rootfs_mounts"] = tuple(MountPlan(*each) for each in values["rootfs_mounts"])
+        values["mounts"] = tuple(MountPlan(*each) for each in values["mounts"])
+        values["devices"] = tuple(DevicePlan(*each) for each in values["devices"])
+        return cls(**values)
+
+
+def _pack(plan: Any, **packed: _Wire) -> _Wire:
+    return tuple(packed.get(name, getattr(plan, name)) for name in plan.__slots__)
+
+
+def compile(
+    config: dict[str, Any], rootfs_mounts: Sequence[Mount], *, warnings: list[str]
+) -> InitPlan:
+    """Check an OCI runtime config and turn it into a plan.
+
+    `rootfs_mounts` are mounted in order at `root.path`, in the container's mount namespace; with
+    none, `root.path` is the root file system. What the host cannot give is appended to `warnings`.
+
+    Raises:
+        InvalidArgument: naming the field, e.g. ``process.cwd: must be absolute, got 'x'``.
+        Unsupported: for what the spec has and this runtime has not.
+    """
+    from .compiler import compile_init  # not loaded where plans are only executed
+
+    return compile_init(config, rootfs_mounts, warnings)
+
+
+def compile_exec(process: dict[str, Any], *, warnings: list[str] | None = None) -> ExecPlan:
+    """The plan of an exec session, without seccomp: see `ExecPlan.with_seccomp`.
+
+    Raises:
+        InvalidArgument: naming the field.
+    """
+    from .compiler import compile_process
+
+    return compile_process(process, None, [] if warnings is None else warnings)

@@ -1,0 +1,295 @@
+"""The system calls Python has no name for: the only file with ctypes.
+
+One small function a call. Each raises OSError with the errno and the call with its path, so that
+a failure can be read without a trace.
+"""
+
+import ctypes
+import os
+import platform
+import struct
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_syscall = _libc.syscall
+_syscall.restype = ctypes.c_long
+_get_errno = ctypes.get_errno
+
+CLONE_NEWTIME = 0x00000080
+CLONE_PIDFD = 0x00001000
+CLONE_PARENT = 0x00008000
+CLONE_NEWNS = 0x00020000
+CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+CLONE_INTO_CGROUP = 0x200000000
+_SIGCHLD = 17
+
+AT_FDCWD = -100
+AT_SYMLINK_NOFOLLOW = 0x100
+AT_EMPTY_PATH = 0x1000
+AT_RECURSIVE = 0x8000
+OPEN_TREE_CLONE = 1
+OPEN_TREE_CLOEXEC = os.O_CLOEXEC
+MOVE_MOUNT_F_EMPTY_PATH = 0x4
+MOVE_MOUNT_T_EMPTY_PATH = 0x40
+RESOLVE_NO_XDEV = 0x01
+RESOLVE_NO_MAGICLINKS = 0x02
+RESOLVE_NO_SYMLINKS = 0x04
+RESOLVE_BENEATH = 0x08
+RESOLVE_IN_ROOT = 0x10
+CLOSE_RANGE_CLOEXEC = 4
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_KEEPCAPS = 8
+PR_SET_NAME = 15
+PR_CAPBSET_READ = 23
+PR_CAPBSET_DROP = 24
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_RAISE = 2
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+SECCOMP_SET_MODE_FILTER = 1
+KEYCTL_JOIN_SESSION_KEYRING = 1
+_CAPABILITY_VERSION_3 = 0x20080522
+
+# Numbers from pidfd_send_signal (424) up are the same on every architecture.
+_NR_PIDFD_SEND_SIGNAL, _NR_OPEN_TREE, _NR_MOVE_MOUNT = 424, 428, 429
+_NR_CLONE3, _NR_CLOSE_RANGE, _NR_OPENAT2, _NR_MOUNT_SETATTR = 435, 436, 437, 442
+_NUMBERS = {
+    "x86_64": {"pivot_root": 155, "keyctl": 250, "seccomp": 317, "capget": 125, "capset": 126},
+    "aarch64": {"pivot_root": 41, "keyctl": 219, "seccomp": 277, "capget": 90, "capset": 91},
+}
+_numbers = _NUMBERS.get(platform.machine(), _NUMBERS["x86_64"])
+
+_libc.mount.argtypes = (
+    ctypes.c_char_p,
+    ctypes.c_char_p,
+    ctypes.c_char_p,
+    ctypes.c_ulong,
+    ctypes.c_char_p,
+)
+_libc.umount2.argtypes = (ctypes.c_char_p, ctypes.c_int)
+_libc.prctl.argtypes = (ctypes.c_int, *([ctypes.c_ulong] * 4))
+_libc.setns.argtypes = (ctypes.c_int, ctypes.c_int)
+_libc.unshare.argtypes = (ctypes.c_int,)
+_libc.setdomainname.argtypes = (ctypes.c_char_p, ctypes.c_size_t)
+
+_long = ctypes.c_long
+Path = str | bytes
+
+
+def _fail(call: str, path: object = None) -> OSError:
+    number = _get_errno()
+    what = call if path is None else f"{call} {os.fsdecode(path) if _is_path(path) else path}"
+    return OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, bytes)
+
+
+def _encode(path: Path | None) -> bytes | None:
+    return None if path is None else os.fsencode(path)
+
+
+# --- processes ---------------------------------------------------------------------------------
+
+
+def clone3(flags: int, *, cgroup_fd: int | None = None) -> tuple[int, int]:
+    """Fork with `CLONE_*` flags: (pid, pidfd) in the parent, (0, -1) in the child.
+
+    The memory is copied as by fork(2). Python's own fork hooks do not run, so the caller must be
+    single-threaded. `cgroup_fd` (an open cgroup v2 directory) makes the child be born there.
+    """
+    pidfd = ctypes.c_int(-1)
+    flags |= CLONE_PIDFD
+    if cgroup_fd is not None:
+        flags |= CLONE_INTO_CGROUP
+    exit_signal = 0 if flags & CLONE_PARENT else _SIGCHLD
+    fields = (flags, ctypes.addressof(pidfd), 0, 0, exit_signal, 0, 0, 0, 0, 0, cgroup_fd or 0)
+    arguments = struct.pack("=11Q", *fields)
+    pid = _syscall(_long(_NR_CLONE3), arguments, _long(len(arguments)))
+    if pid < 0:
+        raise _fail("clone3", f"flags {flags:#x}")
+    return (pid, pidfd.value) if pid else (0, -1)
+
+
+def unshare(flags: int) -> None:
+    """Leave the named namespaces for new ones (unshare(2))."""
+    if _libc.unshare(flags) < 0:
+        raise _fail("unshare", f"flags {flags:#x}")
+
+
+def setns(fd: int, flags: int) -> None:
+    """Join the namespace of `fd`, or with a pidfd all the namespaces in `flags`."""
+    if _libc.setns(fd, flags) < 0:
+        raise _fail("setns", f"flags {flags:#x}")
+
+
+def pidfd_open(pid: int) -> int:
+    """A close-on-exec descriptor of a process."""
+    return os.pidfd_open(pid)
+
+
+def pidfd_send_signal(pidfd: int, signal: int) -> None:
+    """Signal exactly that process; ProcessLookupError when it is gone."""
+    result = _syscall(_long(_NR_PIDFD_SEND_SIGNAL), _long(pidfd), _long(signal), None, _long(0))
+    if result < 0:
+        raise _fail("pidfd_send_signal", f"signal {signal}")
+
+
+def exit_status(status: int) -> tuple[int, int | None]:
+    """(exit code, signal) of a wait status; the code is 128+signal when signalled."""
+    code = os.waitstatus_to_exitcode(status)
+    return (code, None) if code >= 0 else (128 - code, -code)
+
+
+def close_range(first: int, last: int = 0xFFFFFFFF, flags: int = 0) -> None:
+    """Close descriptors, or mark them close-on-exec with CLOSE_RANGE_CLOEXEC."""
+    if _syscall(_long(_NR_CLOSE_RANGE), _long(first), _long(last), _long(flags)) < 0:
+        raise _fail("close_range", f"{first}-{last}")
+
+
+def prctl(option: int, arg2: int = 0, arg3: int = 0) -> int:
+    """prctl(2) with integer arguments."""
+    result = int(_libc.prctl(option, arg2, arg3, 0, 0))
+    if result < 0:
+        raise _fail("prctl", f"option {option}")
+    return result
+
+
+def set_child_subreaper(on: bool = True) -> None:
+    """Make this process the parent of its descendants' orphans."""
+    prctl(PR_SET_CHILD_SUBREAPER, int(on))
+
+
+def set_parent_death_signal(signal: int) -> None:
+    """Ask for `signal` when the parent dies; 0 takes it back."""
+    prctl(PR_SET_PDEATHSIG, signal)
+
+
+def set_dumpable(on: bool) -> None:
+    """Whether processes of the same user may trace this one or look into its /proc."""
+    prctl(PR_SET_DUMPABLE, int(on))
+
+
+def set_process_name(name: str) -> None:
+    """The name ps shows for this thread; the kernel keeps 15 bytes."""
+    buffer = ctypes.create_string_buffer(os.fsencode(name)[:15])
+    prctl(PR_SET_NAME, ctypes.addressof(buffer))
+
+
+# --- mounts ------------------------------------------------------------------------------------
+
+
+def mount(source: Path | None, target: Path, kind: str | None, flags: int, data: Path = "") -> None:
+    """mount(2)."""
+    done = _libc.mount(
+        _encode(source), os.fsencode(target), _encode(kind), flags, os.fsencode(data) or None
+    )
+    if done < 0:
+        raise _fail("mount", f"{kind or 'none'} on {os.fsdecode(target)}")
+
+
+def umount(target: Path, flags: int = 0) -> None:
+    """umount2(2)."""
+    if _libc.umount2(os.fsencode(target), flags) < 0:
+        raise _fail("umount", target)
+
+
+def pivot_root(new_root: Path, put_old: Path) -> None:
+    """pivot_root(2)."""
+    number = _long(_numbers["pivot_root"])
+    if _syscall(number, os.fsencode(new_root), os.fsencode(put_old)) < 0:
+        raise _fail("pivot_root", new_root)
+
+
+def open_tree(directory: int, path: Path, flags: int) -> int:
+    """A close-on-exec descriptor of a mount, or with OPEN_TREE_CLONE of a detached copy of it."""
+    encoded, flags = os.fsencode(path), flags | OPEN_TREE_CLOEXEC
+    fd = int(_syscall(_long(_NR_OPEN_TREE), _long(directory), encoded, _long(flags)))
+    if fd < 0:
+        raise _fail("open_tree", path)
+    return fd
+
+
+def move_mount(source: int, target: int) -> None:
+    """Attach the (detached) mount of descriptor `source` on top of descriptor `target`."""
+    flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH
+    done = _syscall(
+        _long(_NR_MOVE_MOUNT), _long(source), b"", _long(target), b"", _long(flags)
+    )
+    if done < 0:
+        raise _fail("move_mount")
+
+
+def mount_setattr(
+    fd: int, *, attributes: int = 0, clear: int = 0, propagation: int = 0, recursive: bool = False
+) -> None:
+    """Change only the given attributes of a mount, or of the whole tree; others stay as locked."""
+    arguments = struct.pack("=4Q", attributes, clear, propagation, 0)
+    flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
+    number = _long(_NR_MOUNT_SETATTR)
+    if _syscall(number, _long(fd), b"", _long(flags), arguments, _long(len(arguments))) < 0:
+        raise _fail("mount_setattr", f"{attributes:#x}")
+
+
+def openat2(directory: int, path: Path, flags: int, *, mode: int = 0, resolve: int) -> int:
+    """Open below `directory` under RESOLVE_* rules; always close-on-exec."""
+    how = struct.pack("=3Q", flags | os.O_CLOEXEC, mode, resolve)
+    encoded = os.fsencode(path)
+    fd = int(_syscall(_long(_NR_OPENAT2), _long(directory), encoded, how, _long(len(how))))
+    if fd < 0:
+        raise _fail("open", path)
+    return fd
+
+
+# --- privileges --------------------------------------------------------------------------------
+
+
+def capget() -> tuple[int, int, int]:
+    """This process's (effective, permitted, inheritable) sets as bit masks."""
+    header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
+    data = ctypes.create_string_buffer(24)
+    if _syscall(_long(_numbers["capget"]), header, data) < 0:
+        raise _fail("capget")
+    low, high = struct.unpack("=3I", data.raw[:12]), struct.unpack("=3I", data.raw[12:])
+    effective, permitted, inheritable = (a | b << 32 for a, b in zip(low, high, strict=True))
+    return effective, permitted, inheritable
+
+
+def capset(effective: int, permitted: int, inheritable: int) -> None:
+    """Set this process's capability sets."""
+    sets = (effective, permitted, inheritable)
+    header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
+    data = struct.pack("=6I", *(s & 0xFFFFFFFF for s in sets), *(s >> 32 for s in sets))
+    if _syscall(_long(_numbers["capset"]), header, data) < 0:
+        raise _fail("capset")
+
+
+def seccomp_set_filter(program: bytes, flags: int = 0) -> None:
+    """Load a BPF program (8 bytes an instruction) as this thread's filter."""
+    buffer = ctypes.create_string_buffer(program, len(program))
+    fprog = struct.pack("@HP", len(program) // 8, ctypes.addressof(buffer))
+    number = _long(_numbers["seccomp"])
+    if _syscall(number, _long(SECCOMP_SET_MODE_FILTER), _long(flags), fprog) < 0:
+        raise _fail("seccomp")
+
+
+def join_session_keyring(name: str) -> None:
+    """Give this process a new session keyring, so that it does not share its parent's keys."""
+    number = _long(_numbers["keyctl"])
+    if _syscall(number, _long(KEYCTL_JOIN_SESSION_KEYRING), os.fsencode(name)) < 0:
+        raise _fail("keyctl", "join session keyring")
+
+
+def setdomainname(name: str) -> None:
+    """The NIS domain name of this UTS namespace."""
+    encoded = os.fsencode(name)
+    if _libc.setdomainname(encoded, len(encoded)) < 0:
+        raise _fail("setdomainname", name)
