@@ -55,14 +55,33 @@ PR_CAP_AMBIENT_RAISE = 2
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 SECCOMP_SET_MODE_FILTER = 1
 KEYCTL_JOIN_SESSION_KEYRING = 1
+IN_MODIFY = 2
+BPF_PROG_LOAD, BPF_PROG_ATTACH = 5, 8
+BPF_PROG_TYPE_CGROUP_DEVICE = 15
+BPF_CGROUP_DEVICE = 6
+BPF_F_ALLOW_MULTI = 2
 _CAPABILITY_VERSION_3 = 0x20080522
 
 # Numbers from pidfd_send_signal (424) up are the same on every architecture.
 _NR_PIDFD_SEND_SIGNAL, _NR_OPEN_TREE, _NR_MOVE_MOUNT = 424, 428, 429
 _NR_CLONE3, _NR_CLOSE_RANGE, _NR_OPENAT2, _NR_MOUNT_SETATTR = 435, 436, 437, 442
 _NUMBERS = {
-    "x86_64": {"pivot_root": 155, "keyctl": 250, "seccomp": 317, "capget": 125, "capset": 126},
-    "aarch64": {"pivot_root": 41, "keyctl": 219, "seccomp": 277, "capget": 90, "capset": 91},
+    "x86_64": {
+        "pivot_root": 155,
+        "keyctl": 250,
+        "seccomp": 317,
+        "capget": 125,
+        "capset": 126,
+        "bpf": 321,
+    },
+    "aarch64": {
+        "pivot_root": 41,
+        "keyctl": 219,
+        "seccomp": 277,
+        "capget": 90,
+        "capset": 91,
+        "bpf": 280,
+    },
 }
 _numbers = _NUMBERS.get(platform.machine(), _NUMBERS["x86_64"])
 
@@ -221,9 +240,7 @@ def open_tree(directory: int, path: Path, flags: int) -> int:
 def move_mount(source: int, target: int) -> None:
     """Attach the (detached) mount of descriptor `source` on top of descriptor `target`."""
     flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH
-    done = _syscall(
-        _long(_NR_MOVE_MOUNT), _long(source), b"", _long(target), b"", _long(flags)
-    )
+    done = _syscall(_long(_NR_MOVE_MOUNT), _long(source), b"", _long(target), b"", _long(flags))
     if done < 0:
         raise _fail("move_mount")
 
@@ -293,3 +310,47 @@ def setdomainname(name: str) -> None:
     encoded = os.fsencode(name)
     if _libc.setdomainname(encoded, len(encoded)) < 0:
         raise _fail("setdomainname", name)
+
+
+# --- control groups ----------------------------------------------------------------------------
+
+
+def inotify_modify(path: Path) -> int:
+    """A close-on-exec, non-blocking inotify descriptor, readable when the file is modified."""
+    fd = int(_libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK))
+    if fd < 0:
+        raise _fail("inotify_init1")
+    if _libc.inotify_add_watch(fd, os.fsencode(path), IN_MODIFY) < 0:
+        error = _fail("inotify_add_watch", os.fsencode(path))
+        os.close(fd)
+        raise error
+    return fd
+
+
+def bpf_load_device_program(instructions: bytes) -> int:
+    """Load a BPF_PROG_TYPE_CGROUP_DEVICE program (8 bytes an instruction); a descriptor of it."""
+    code = ctypes.create_string_buffer(instructions, len(instructions))
+    license_name = ctypes.create_string_buffer(b"Apache-2.0")
+    attributes = struct.pack(
+        "=IIQQ",
+        BPF_PROG_TYPE_CGROUP_DEVICE,
+        len(instructions) // 8,
+        ctypes.addressof(code),
+        ctypes.addressof(license_name),
+    )
+    return _bpf(BPF_PROG_LOAD, attributes, "load device program")
+
+
+def bpf_attach_device_program(cgroup_fd: int, program_fd: int) -> None:
+    """Let the program decide for a cgroup v2, beside the programs that are attached already."""
+    attributes = struct.pack("=4I", cgroup_fd, program_fd, BPF_CGROUP_DEVICE, BPF_F_ALLOW_MULTI)
+    _bpf(BPF_PROG_ATTACH, attributes, "attach device program")
+
+
+def _bpf(command: int, attributes: bytes, what: str) -> int:
+    size = max(len(attributes), 128)
+    buffer = ctypes.create_string_buffer(attributes, size)
+    result = int(_syscall(_long(_numbers["bpf"]), _long(command), buffer, _long(size)))
+    if result < 0:
+        raise _fail("bpf", what)
+    return result
