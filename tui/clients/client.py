@@ -1,0 +1,61 @@
+"""One engine, whichever it is: Docker's calls, berth's own, and who answered."""
+
+from dataclasses import replace
+
+from tui.clients.berth import Berth
+from tui.clients.docker import Containers, Execs, Images, System
+from tui.clients.endpoint import Endpoint
+from tui.clients.transport import Transport
+from tui.models import EngineInfo, NodeInfo
+
+
+class Client:
+    """Everything the TUI asks of an engine. Making one does no I/O.
+
+    Attributes:
+        info: who answered the last ``open``; None before it.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.info: EngineInfo | None = None
+        self._transport = Transport(endpoint)
+        self.containers = Containers(self._transport)
+        self.images = Images(self._transport)
+        self.execs = Execs(self._transport)
+        self.system = System(self._transport)
+        self.berth = Berth(self._transport)
+
+    async def open(self) -> EngineInfo:
+        """Negotiates the API version and finds out who answers; may be called again.
+
+        Raises:
+            Unreachable: when nothing answers.
+            ServerFault: when what answers is no engine.
+        """
+        name, version, api = await self.system.negotiate()
+        info = EngineInfo(name, version, api, str(self.endpoint), self.endpoint.local)
+        extra = await self.berth.info()
+        if extra is not None:
+            info = replace(
+                info,
+                name="berth",
+                version=extra.version or version,
+                features=extra.features,
+                data_dir=extra.data_dir,
+                cgroup=extra.cgroup,
+                warnings=extra.warnings,
+            )
+        self.info = info
+        return info
+
+    async def node(self) -> NodeInfo:
+        """The host as a node, with who answered filled in."""
+        node = await self.system.node()
+        self.containers.host_memory = node.memory or None
+        info = self.info or await self.open()
+        return replace(node, engine=info.name, api_version=info.api_version)
+
+    async def close(self) -> None:
+        """Ends every open request."""
+        await self._transport.close()

@@ -1,0 +1,194 @@
+"""One engine's HTTP connection: bounded waits, errors as ``ClientError``, no knowledge of paths.
+
+A request that must answer has a total bound; a stream has a bound on connecting and on its
+first header only, for it may rightly be silent for hours.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+
+from tui.clients.endpoint import Endpoint
+from tui.clients.errors import ServerFault, Unreachable, from_status
+
+CONNECT_SECONDS = 3.0
+ANSWER_SECONDS = 15.0
+CHUNK = 1 << 16
+MAX_LINE = 1 << 24
+
+Json = Any
+Params = Mapping[str, str]
+
+
+class Transport:
+    """A keep-alive session; the engine's API version prefix is set once it is known."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.prefix = ""
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        """Ends every open request; the transport may be used again afterwards."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None or self._session.closed:
+            self._session = aiohttp.ClientSession(
+                connector=self._connector(), timeout=aiohttp.ClientTimeout(total=None)
+            )
+        return self._session
+
+    def _connector(self) -> aiohttp.BaseConnector:
+        if self.endpoint.path:
+            return aiohttp.UnixConnector(path=self.endpoint.path, limit=0)
+        return aiohttp.TCPConnector(limit=0)
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        body: Json = None,
+        data: Any = None,
+        header_seconds: float | None = ANSWER_SECONDS,
+        versioned: bool = True,
+    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        """An answer whose body is read by the caller, checked for an error status.
+
+        Raises:
+            ClientError: also for a link lost while the body is read.
+        """
+        url = self.endpoint.base + (self.prefix if versioned else "") + path
+        request = self._open().request(method, url, params=params, json=body, data=data)
+        with self._translated():
+            async with asyncio.timeout(header_seconds):
+                response = await request
+            try:
+                await self._check(response)
+                yield response
+            finally:
+                response.close()
+
+    async def _check(self, response: aiohttp.ClientResponse) -> None:
+        if response.status < 400:
+            return
+        async with asyncio.timeout(ANSWER_SECONDS):
+            text = await response.text(errors="replace")
+        raise from_status(response.status, error_message(text))
+
+    def _translated(self) -> "_Translation":
+        return _Translation(str(self.endpoint))
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        body: Json = None,
+        seconds: float | None = ANSWER_SECONDS,
+        versioned: bool = True,
+    ) -> tuple[int, bytes]:
+        """Status and whole body of a request, all within ``seconds`` (None: as long as it takes).
+
+        Raises:
+            ClientError: for an error status, no answer in time, or no connection.
+        """
+        with self._translated():
+            async with (
+                asyncio.timeout(seconds),
+                self.stream(
+                    method,
+                    path,
+                    params=params,
+                    body=body,
+                    header_seconds=seconds,
+                    versioned=versioned,
+                ) as response,
+            ):
+                return response.status, await response.read()
+
+    async def json(self, method: str, path: str, **options: Any) -> Json:
+        """The body of ``request`` decoded.
+
+        Raises:
+            ServerFault: when the body is not JSON.
+        """
+        _, data = await self.request(method, path, **options)
+        return decode(data)
+
+    async def json_lines(
+        self, method: str, path: str, *, announce: bool = False, **options: Any
+    ) -> AsyncGenerator[Json, None]:
+        """Each JSON document of a stream, one a line, until the engine ends it.
+
+        With ``announce`` the first item is None, as soon as the engine has accepted the request.
+        """
+        async with self.stream(method, path, **options) as response:
+            if announce:
+                yield None
+            async for line in _lines(response):
+                yield decode(line)
+
+
+class _Translation:
+    """Turns what aiohttp and the kernel raise into ``Unreachable``, in one place."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = endpoint
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, TimeoutError):
+            raise Unreachable(f"no answer in time from {self._endpoint}") from error
+        if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ServerDisconnectedError):
+            raise Unreachable(f"the engine at {self._endpoint} ended the connection") from error
+        if isinstance(error, aiohttp.ClientOSError | OSError):
+            reason = (error.strerror or str(error)).lower()
+            raise Unreachable(f"no engine at {self._endpoint}: {reason}") from error
+        if isinstance(error, aiohttp.ClientError):
+            raise ServerFault(f"no usable answer from {self._endpoint}: {error}") from error
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+    """Lines of any length up to ``MAX_LINE``; aiohttp's own reader stops at 64 KiB."""
+    pending = bytearray()
+    async for chunk in response.content.iter_any():
+        pending += chunk
+        *whole, rest = pending.split(b"\n")
+        pending = bytearray(rest)
+        for line in filter(None, (item.strip() for item in whole)):
+            yield bytes(line)
+        if len(pending) > MAX_LINE:
+            raise ServerFault(f"the engine sent a line longer than {MAX_LINE} bytes")
+    if pending.strip():
+        yield bytes(pending)
+
+
+def decode(data: bytes) -> Json:
+    """JSON, or a ``ServerFault`` that shows how the answer began."""
+    try:
+        return json.loads(data) if data.strip() else None
+    except ValueError:
+        raise ServerFault(f"the engine answered no JSON: {data[:80]!r}") from None
+
+
+def error_message(text: str) -> str:
+    """The ``message`` of an error body, else the body itself, shortened."""
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return text.strip()[:500]
+    message = body.get("message") if isinstance(body, dict) else None
+    return str(message).strip() if message else text.strip()[:500]
