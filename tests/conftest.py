@@ -1,4 +1,4 @@
-"""What every test may use: waiting for a condition, and skipping with the name of what is missing."""
+"""What every test may use: waiting for a condition, and skips that say what is missing."""
 
 import os
 import shutil

@@ -63,11 +63,22 @@ def berth(
 
 
 @pytest.fixture
+def dockerd(
+    running: dict[str, Daemon], tmp_path_factory: pytest.TempPathFactory, rootfs_tar: bytes
+) -> Daemon:
+    """The real dockerd, where berth works with what it made."""
+    if shutil.which("dockerd") is None:
+        pytest.skip("needs dockerd: run scripts/test-packages")
+    return get("dockerd", running, tmp_path_factory, rootfs_tar)
+
+
+@pytest.fixture
 def own_berth(tmp_path: Path, rootfs_tar: bytes) -> Iterator[Daemon]:
     """An engine of the test's own, to be killed and started again."""
     daemon = start("berth", tmp_path / "b", rootfs_tar)
     yield daemon
-    daemon.process and daemon.process.poll() is not None and daemon.start()
+    if daemon.process and daemon.process.poll() is not None:
+        daemon.start()  # so that it can remove its containers
     daemon.close()
 
 
