@@ -1,1 +1,28 @@
-"""Limits and readings of control groups, v1, v2 and hybrid behind one interface."""
+"""Limits and readings of control groups, v1, v2 and hybrid behind one interface.
+
+    layout = detect()
+    group = Manager(layout, "berth/<id>")
+    group.create(); warnings = group.apply(Resources.from_oci(...)); group.attach(pid)
+
+Imported by the monitor, so nothing here may load asyncio, threading, json or dataclasses.
+"""
+
+from engine.runtime.cgroups.layout import Hierarchy, Layout, detect
+from engine.runtime.cgroups.manager import Manager
+from engine.runtime.cgroups.resources import DeviceRule, Rate, Resources
+from engine.runtime.cgroups.stats import BlockStats, CpuStats, MemoryStats, PidsStats, Stats
+
+__all__ = [
+    "BlockStats",
+    "CpuStats",
+    "DeviceRule",
+    "Hierarchy",
+    "Layout",
+    "Manager",
+    "MemoryStats",
+    "PidsStats",
+    "Rate",
+    "Resources",
+    "Stats",
+    "detect",
+]

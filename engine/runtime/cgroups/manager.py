@@ -1,0 +1,242 @@
+"""One container's cgroup across every hierarchy of the machine."""
+
+import os
+import time
+from typing import Protocol
+
+from engine.errors import InvalidArgument, RuntimeFailure
+from engine.runtime.cgroups import (
+    blkio,
+    cpu,
+    cpuset,
+    devices,
+    files,
+    freezer,
+    memory,
+    oom,
+    pids,
+    tree,
+)
+from engine.runtime.cgroups.layout import Hierarchy, Layout
+from engine.runtime.cgroups.resources import Resources
+from engine.runtime.cgroups.stats import CpuStats, MemoryStats, PidsStats, Stats
+
+KILL_BOUND_S = 10.0
+REMOVE_BOUND_S = 5.0
+
+
+class Controller(Protocol):
+    """What each controller's file offers; `V1` and `V2` are its names in the hierarchies."""
+
+    V1: str
+    V2: str
+
+    def apply_v1(self, directory: str, wanted: Resources) -> list[str]: ...
+    def apply_v2(self, directory: str, wanted: Resources) -> list[str]: ...
+    def discarded(self, wanted: Resources) -> list[str]: ...
+
+
+_CONTROLLERS: tuple[Controller, ...] = (memory, cpu, cpuset, pids, blkio, devices)
+
+
+class Manager:
+    """A cgroup named `path` (`berth/<id>`) in every hierarchy that can be written.
+
+    Controllers are looked for on v1 first; a v2 hierarchy beside them (hybrid) is joined too,
+    because its cgroup.kill and cgroup.freeze do their work better than anything v1 has.
+    """
+
+    def __init__(self, layout: Layout, path: str) -> None:
+        self.path = _checked(path)
+        self.layout = layout
+        self._writable = tuple(h for h in layout.hierarchies if h.writable)
+        self.unified = self._directory(layout.unified)
+
+    def _directory(self, hierarchy: Hierarchy | None) -> str | None:
+        return f"{hierarchy.base}/{self.path}" if hierarchy else None
+
+    def directories(self) -> list[str]:
+        """One directory a hierarchy, whether it exists or not."""
+        return [f"{hierarchy.base}/{self.path}" for hierarchy in self._writable]
+
+    def find(self, v1: str, v2: str) -> tuple[int, str] | None:
+        """Version and directory of a controller known by these names; None when there is none."""
+        found = self.layout.find(v1)
+        if found and found.version == 1:
+            return 1, f"{found.base}/{self.path}"
+        found = self.layout.find(v2)
+        return (2, f"{found.base}/{self.path}") if found and found.version == 2 else None
+
+    def create(self) -> None:
+        """Make it everywhere, or nowhere. Raises AlreadyInUse, or OSError naming the path."""
+        made: list[str] = []
+        try:
+            for hierarchy in self._writable:
+                new = tree.make(hierarchy, self.path)
+                made += new
+                if len(new) > 1 and "blkio" in hierarchy.controllers and hierarchy.version == 1:
+                    blkio.account(new[0])
+        except BaseException:
+            for directory in reversed(made):
+                tree.remove(directory, bound=0)
+            raise
+
+    def exists(self) -> bool:
+        return any(os.path.isdir(directory) for directory in self.directories())
+
+    def apply(self, wanted: Resources) -> list[str]:
+        """Set limits; return Docker's words for each that this kernel cannot enforce.
+
+        Raises InvalidArgument for limits that contradict each other or what is in use.
+        """
+        warnings: list[str] = []
+        for controller in _CONTROLLERS:
+            place = self._place(controller)
+            if place is None:
+                warnings += controller.discarded(wanted)
+            elif place[0] == 1:
+                warnings += controller.apply_v1(place[1], wanted)
+            else:
+                warnings += controller.apply_v2(place[1], wanted)
+        return warnings
+
+    def _place(self, controller: Controller) -> tuple[int, str] | None:
+        found = self.find(controller.V1, controller.V2)
+        # v2 has no devices controller to look for: a program is attached to the cgroup itself.
+        if found is None and controller is devices and self.unified:
+            return 2, self.unified
+        return found
+
+    def attach(self, pid: int) -> None:
+        """Move a process, all its threads, into every hierarchy."""
+        for directory in self.directories():
+            files.write(f"{directory}/cgroup.procs", str(pid))
+
+    def pids(self) -> list[int]:
+        """Every process in it and below it."""
+        directory = self._census()
+        return tree.pids(directory) if directory else []
+
+    def _census(self) -> str | None:
+        """The hierarchy that is asked who is there: any would do, v2 cannot be left by mistake."""
+        return self.unified or next(iter(self.directories()), None)
+
+    def freeze(self) -> None:
+        """Stop every process and wait until they stand; raises RuntimeFailure after a bound."""
+        if self._freezes_on_v2():
+            freezer.freeze_v2(str(self.unified))
+        else:
+            freezer.freeze_v1(self._v1_freezer())
+
+    def thaw(self) -> None:
+        if self._freezes_on_v2():
+            freezer.thaw_v2(str(self.unified))
+        else:
+            freezer.thaw_v1(self._v1_freezer())
+
+    def is_frozen(self) -> bool:
+        if self._freezes_on_v2():
+            return freezer.frozen_v2(str(self.unified))
+        found = self.find("freezer", "")
+        return found is not None and freezer.frozen_v1(found[1])
+
+    def _freezes_on_v2(self) -> bool:
+        """v2's freezer where there is one (5.2): a process frozen by it can still be killed."""
+        return bool(self.unified) and os.path.exists(f"{self.unified}/cgroup.freeze")
+
+    def _v1_freezer(self) -> str:
+        found = self.find("freezer", "")
+        if found is None:
+            raise RuntimeFailure(
+                f"cannot pause {self.path}: no freezer cgroup is mounted and cgroup v2 has none"
+            )
+        return found[1]
+
+    def kill(self, *, bound: float = KILL_BOUND_S) -> None:
+        """SIGKILL everything in it, children of children too, and wait until nothing is left.
+
+        Raises RuntimeFailure when something outlives the bound (a process stuck in the kernel).
+        """
+        if not (self.unified and tree.kill_v2(self.unified, bound=bound)):
+            self._kill_by_hand(bound)
+        if left := self.pids():
+            raise RuntimeFailure(f"processes outlived SIGKILL in cgroup {self.path}: {left}")
+
+    def _kill_by_hand(self, bound: float) -> None:
+        """Hold everything still, so that no fork slips through, mark all for death, let go."""
+        census = self._census()
+        if census is None:
+            return
+        try:
+            self.freeze()
+        except RuntimeFailure:
+            pass  # the loop below goes on until nothing is left anyway
+        else:
+            tree.signal_all(census)
+            self.thaw()
+        tree.kill_each(census, bound=bound)
+
+    def remove(self, *, bound: float = REMOVE_BOUND_S) -> None:
+        """Remove it everywhere, children first. Raises OSError (EBUSY) when processes are left."""
+        failure: OSError | None = None
+        for directory in self.directories():
+            try:
+                tree.remove(directory, bound=bound)
+            except OSError as error:
+                failure = error
+        if failure:
+            raise failure
+
+    def oom_kills(self) -> int:
+        """Processes killed for memory since the cgroup was made; 0 where nobody counts."""
+        found = self.find("memory", "memory")
+        if found is None:
+            return 0
+        return (memory.oom_kills_v1 if found[0] == 1 else memory.oom_kills_v2)(found[1])
+
+    def oom_fd(self) -> int | None:
+        """A descriptor that turns readable when memory ran out, to be read empty and closed.
+
+        It says "look at oom_kills()", no more: v1 also wakes when the cgroup is removed, and
+        before the kill is counted; v2 wakes for every change of memory.events.
+        """
+        found = self.find("memory", "memory")
+        if found is None:
+            return None
+        return (oom.watch_v1 if found[0] == 1 else oom.watch_v2)(found[1])
+
+    def stats(self) -> Stats:
+        """Read everything; what this machine does not count is zero or empty."""
+        io = self.find("blkio", "io")
+        return Stats(
+            time_ns=time.time_ns(),
+            version=2 if self.layout.mode == "v2" else 1,
+            cpu=self._cpu(),
+            memory=self._memory(),
+            pids=self._pids(),
+            block=(blkio.read_v1 if io[0] == 1 else blkio.read_v2)(io[1]) if io else (),
+            oom_kills=self.oom_kills(),
+        )
+
+    def _cpu(self) -> CpuStats:
+        limits, use = self.find("cpu", ""), self.find("cpuacct", "")
+        if limits or use:
+            return cpu.read_v1(limits and limits[1], use and use[1])
+        return cpu.read_v2(self.unified) if self.unified else CpuStats()
+
+    def _memory(self) -> MemoryStats:
+        found = self.find("memory", "memory")
+        if found is None:
+            return MemoryStats(stat={})
+        return (memory.read_v1 if found[0] == 1 else memory.read_v2)(found[1])
+
+    def _pids(self) -> PidsStats:
+        found = self.find("pids", "pids")
+        return pids.read(found[1]) if found else PidsStats()
+
+
+def _checked(path: str) -> str:
+    parts = path.strip("/").split("/")
+    if any(part in {"", ".", ".."} for part in parts):
+        raise InvalidArgument(f"cgroup path must be relative names, got {path!r}")
+    return "/".join(parts)

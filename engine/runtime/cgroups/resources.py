@@ -1,0 +1,93 @@
+"""The limits a cgroup can be given: OCI's `linux.resources` as one flat value."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+
+class Rate(NamedTuple):
+    """A ceiling on one block device: bytes or operations per second; 0 lifts it."""
+
+    major: int
+    minor: int
+    rate: int
+
+
+class DeviceRule(NamedTuple):
+    """One entry of `linux.resources.devices`; None for a number means any; `type` is a, b or c."""
+
+    allow: bool
+    type: str = "a"
+    major: int | None = None
+    minor: int | None = None
+    access: str = "rwm"
+
+
+class Resources(NamedTuple):
+    """Limits to set; None (or empty) leaves what is there alone.
+
+    Sizes are bytes and times microseconds. -1 means no limit for memory, memory_swap, cpu_quota
+    and pids_limit. `memory_swap` is memory and swap together, as in OCI and Docker; where it is
+    None and `memory` is set, it becomes twice the memory, which is Docker's rule.
+    """
+
+    memory: int | None = None
+    memory_swap: int | None = None
+    memory_reservation: int | None = None
+    memory_swappiness: int | None = None
+    oom_kill_disable: bool | None = None
+    cpu_quota: int | None = None
+    cpu_period: int | None = None
+    cpu_shares: int | None = None
+    cpuset_cpus: str = ""
+    cpuset_mems: str = ""
+    pids_limit: int | None = None
+    blkio_weight: int | None = None
+    throttle_read_bps: tuple[Rate, ...] = ()
+    throttle_write_bps: tuple[Rate, ...] = ()
+    throttle_read_iops: tuple[Rate, ...] = ()
+    throttle_write_iops: tuple[Rate, ...] = ()
+    devices: tuple[DeviceRule, ...] = ()
+
+    @classmethod
+    def from_oci(cls, document: Mapping[str, Any]) -> "Resources":
+        """Read OCI `linux.resources` (runtime-spec, config-linux.md); absent and 0 leave alone."""
+        memory, cpu = document.get("memory") or {}, document.get("cpu") or {}
+        block = document.get("blockIO") or {}
+        pids = document.get("pids") or {}
+        return cls(
+            memory=memory.get("limit") or None,
+            memory_swap=memory.get("swap") or None,
+            memory_reservation=memory.get("reservation") or None,
+            memory_swappiness=memory.get("swappiness"),
+            oom_kill_disable=memory.get("disableOOMKiller"),
+            cpu_quota=cpu.get("quota") or None,
+            cpu_period=cpu.get("period") or None,
+            cpu_shares=cpu.get("shares") or None,
+            cpuset_cpus=cpu.get("cpus") or "",
+            cpuset_mems=cpu.get("mems") or "",
+            pids_limit=pids.get("limit"),
+            blkio_weight=block.get("weight") or None,
+            throttle_read_bps=_rates(block.get("throttleReadBpsDevice")),
+            throttle_write_bps=_rates(block.get("throttleWriteBpsDevice")),
+            throttle_read_iops=_rates(block.get("throttleReadIOPSDevice")),
+            throttle_write_iops=_rates(block.get("throttleWriteIOPSDevice")),
+            devices=tuple(_rule(rule) for rule in document.get("devices") or ()),
+        )
+
+
+def _rates(entries: Sequence[Mapping[str, Any]] | None) -> tuple[Rate, ...]:
+    return tuple(Rate(e["major"], e["minor"], e["rate"]) for e in entries or ())
+
+
+def _rule(entry: Mapping[str, Any]) -> DeviceRule:
+    return DeviceRule(
+        allow=bool(entry.get("allow")),
+        type=entry.get("type") or "a",
+        major=_any_or_number(entry.get("major")),
+        minor=_any_or_number(entry.get("minor")),
+        access=entry.get("access") or "rwm",
+    )
+
+
+def _any_or_number(value: int | None) -> int | None:
+    return None if value is None or value < 0 else value

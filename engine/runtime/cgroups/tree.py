@@ -1,0 +1,144 @@
+"""Making, walking, emptying and removing the directories of a cgroup; no limits and no readings."""
+
+import contextlib
+import errno
+import os
+import signal
+import time
+
+from engine.errors import AlreadyInUse
+from engine.runtime.cgroups import cpuset, files, freezer
+from engine.runtime.cgroups.layout import Hierarchy
+
+# What berth reads or limits; the others (hugetlb, rdma, misc) stay with the ancestors.
+V2_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids")
+
+_STEP_S = 0.001
+
+
+def make(hierarchy: Hierarchy, path: str) -> list[str]:
+    """Make `path` and what is missing above it; return the directories made, top first.
+
+    A leaf left over with no process in it is made anew, so that no old limit stays. Raises
+    AlreadyInUse when processes live in it.
+    """
+    directory, made = hierarchy.base, []
+    parts = path.split("/")
+    for depth, part in enumerate(parts, start=1):
+        if hierarchy.version == 2:
+            enable(directory)
+        parent, directory = directory, f"{directory}/{part}"
+        if _mkdir(directory, fresh=depth == len(parts)):
+            made.append(directory)
+            if hierarchy.version == 1 and "cpuset" in hierarchy.controllers:
+                cpuset.inherit(parent, directory)
+    return made
+
+
+def _mkdir(directory: str, *, fresh: bool) -> bool:
+    try:
+        os.mkdir(directory)
+    except FileExistsError:
+        if not fresh:
+            return False
+        try:
+            remove(directory, bound=0)
+        except OSError as error:
+            raise AlreadyInUse(f"cgroup {directory} holds processes already") from error
+        os.mkdir(directory)
+    return True
+
+
+def enable(directory: str) -> None:
+    """Give the children of a v2 cgroup the controllers it has, as far as it may.
+
+    A cgroup with processes of its own (EBUSY) or without the right refuses some or all of them;
+    the limits that then have no file are warned of by the one who applies them.
+    """
+    have = files.read_if_there(f"{directory}/cgroup.controllers").split()
+    on = files.read_if_there(f"{directory}/cgroup.subtree_control").split()
+    lacking = [f"+{name}" for name in V2_CONTROLLERS if name in have and name not in on]
+    if lacking and not _control(directory, " ".join(lacking)):
+        for name in lacking:
+            _control(directory, name)
+
+
+def _control(directory: str, words: str) -> bool:
+    try:
+        files.write(f"{directory}/cgroup.subtree_control", words)
+    except OSError:
+        return False
+    return True
+
+
+def walk(directory: str) -> list[str]:
+    """The cgroup and all below it, children before parents; empty when it is not there."""
+    try:
+        with os.scandir(directory) as entries:
+            below = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [found for child in below for found in walk(child)] + [directory]
+
+
+def pids(directory: str) -> list[int]:
+    """Processes of the cgroup and of all below it, as this pid namespace numbers them."""
+    texts = (files.read_if_there(f"{found}/cgroup.procs") for found in walk(directory))
+    return sorted({int(word) for text in texts for word in text.split()} - {0})
+
+
+def remove(directory: str, *, bound: float) -> None:
+    """Remove the cgroup and all below it; one already gone is fine.
+
+    A cgroup stays busy for a moment after its last process was reaped, so EBUSY is tried again
+    until the bound (seconds) passes; then the OSError is raised.
+    """
+    deadline = time.monotonic() + bound
+    for found in walk(directory):
+        _rmdir(found, deadline)
+
+
+def _rmdir(directory: str, deadline: float) -> None:
+    while True:
+        try:
+            os.rmdir(directory)  # noqa: PTH106 (the monitor does without pathlib)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(_STEP_S)
+        else:
+            return
+
+
+def kill_v2(directory: str, *, bound: float) -> bool:
+    """Kill everything below at once with cgroup.kill; False when this kernel has none (< 5.14)."""
+    if not os.path.exists(f"{directory}/cgroup.kill"):
+        return False
+    files.write(f"{directory}/cgroup.kill", "1")
+    freezer.wait_for_event(directory, "populated", 0, bound=bound)
+    return True
+
+
+def kill_each(directory: str, *, bound: float) -> bool:
+    """Send SIGKILL to every process until none is left; False when some outlive the bound."""
+    deadline = time.monotonic() + bound
+    while left := pids(directory):
+        for pid in left:
+            _sigkill(pid)
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_STEP_S)
+    return True
+
+
+def signal_all(directory: str) -> None:
+    """Send SIGKILL once to every process there is now."""
+    for pid in pids(directory):
+        _sigkill(pid)
+
+
+def _sigkill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # already gone, which is what we want
+        os.kill(pid, signal.SIGKILL)
