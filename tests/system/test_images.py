@@ -43,11 +43,7 @@ def test_import_of_a_root_file_system(
 
 
 def test_load_of_what_dockerd_saved(
-    berth: Daemon,
-    running: dict[str, Daemon],
-    request: pytest.FixtureRequest,
-    name: str,
-    tmp_path: Path,
+    berth: Daemon, dockerd: Daemon, name: str, tmp_path: Path
 ) -> None:
     """`docker save` of the real dockerd is what people carry between hosts."""
     dockerd.docker("tag", IMAGE, f"{name}:saved")

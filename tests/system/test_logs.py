@@ -81,21 +81,23 @@ def test_terminal_output_is_logged_raw(daemon: Daemon, name: str) -> None:
     assert daemon.docker("logs", name).stdout == "a\r\nb\r\n"
 
 
-def test_attach_sees_what_comes_after(daemon: Daemon, name: str) -> None:
-    daemon.docker(
-        "run",
-        "-d",
-        "-i",
-        "--name",
-        name,
-        IMAGE,
-        "sh",
-        "-c",
-        "read x; echo got $x; sleep 0.5; exit 8",
+def test_attach_speaks_and_hears(daemon: Daemon, name: str) -> None:
+    script = "read x; echo got $x; read y; exit 8"
+    daemon.docker("run", "-d", "-i", "--name", name, IMAGE, "sh", "-c", script)
+    client = subprocess.Popen(
+        ["docker", "attach", name],
+        env=daemon.env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
-    done = daemon.docker("attach", name, input=b"word\n", check=False)
-    assert done.stdout == "got word\n"
-    assert done.returncode == 8
+    assert client.stdin is not None
+    assert client.stdout is not None
+    client.stdin.write("word\n")
+    client.stdin.flush()
+    assert client.stdout.readline() == "got word\n"
+    client.communicate("end\n", timeout=20)
+    assert client.returncode == 8
 
 
 def test_every_attached_client_sees_everything(berth: Daemon, name: str) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import sqlite3
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -129,7 +130,7 @@ def test_a_second_engine_on_the_same_data_says_so(own_berth: Daemon) -> None:
 def test_a_damaged_database_is_set_aside_and_named(own_berth: Daemon) -> None:
     own_berth.stop()
     data = own_berth.folder / "data"
-    databases = [path for path in data.rglob("*.db")]
+    databases = list(data.rglob("*.db"))
     assert len(databases) == 1
     for path in data.rglob("*.db-*"):
         path.unlink()
@@ -197,8 +198,6 @@ def test_engine_start_status_and_stop(tmp_path: Path) -> None:
             check=False,
             stdin=subprocess.DEVNULL,
         )
-
-    import sys
 
     daemon.environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     assert berth("status").returncode != 0
