@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -76,7 +77,7 @@ def container_inspected(data: Json) -> Container:
         image=text(config, "Image"),
         state=kind,
         image_id=text(data, "Image"),
-        command=" ".join([text(data, "Path"), *strings(data, "Args")]),
+        command=shlex.join([text(data, "Path"), *strings(data, "Args")]),
         created=timestamp(data.get("Created")) or 0.0,
         labels=labels(config),
         ports=_inspected_ports(section(data, "NetworkSettings")),
