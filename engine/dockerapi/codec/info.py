@@ -1,0 +1,150 @@
+"""What `docker info` and `docker version` print."""
+
+import platform
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from engine.containers.model import Container, Status
+from engine.dockerapi import versions
+from engine.dockerapi.codec.host import Host, read_host
+from engine.dockerapi.codec.times import rfc3339
+from engine.dockerapi.rooms import Facts
+
+_INDEX = "https://index.docker.io/v1/"
+
+
+def write_info(facts: Facts, containers: Sequence[Container], images: int) -> dict[str, Any]:
+    host = read_host()
+    return {
+        "ID": facts.id,
+        **_count(containers),
+        "Images": images,
+        "Driver": facts.snapshotter,
+        "DriverStatus": [["Userxattr", "false"]],
+        "SystemStatus": None,
+        **_features(facts),
+        **_machine(host),
+        "NFd": 0,
+        "NGoroutines": 0,
+        "NEventsListener": 0,
+        "SystemTime": rfc3339(time.time_ns()),
+        "DockerRootDir": str(facts.data_dir),
+        "HttpProxy": "",
+        "HttpsProxy": "",
+        "NoProxy": "",
+        "Labels": [],
+        "ExperimentalBuild": False,
+        "ServerVersion": versions.ENGINE,
+        **_runtimes(),
+        "Swarm": _no_swarm(),
+        "LiveRestoreEnabled": True,
+        "Isolation": "",
+        "Debug": False,
+        "Warnings": list(facts.warnings()) or None,
+    }
+
+
+def write_version() -> dict[str, Any]:
+    host = read_host()
+    facts = {
+        "ApiVersion": str(versions.MAXIMUM),
+        "MinAPIVersion": str(versions.MINIMUM),
+        "GitCommit": "",
+        "GoVersion": f"none (Python {platform.python_version()})",
+        "Os": "linux",
+        "Arch": host.arch,
+        "KernelVersion": host.kernel,
+        "BuildTime": "",
+    }
+    details = {**facts, "Experimental": "false"}
+    return {
+        "Platform": {"Name": "berth"},
+        "Components": [{"Name": "Engine", "Version": versions.ENGINE, "Details": details}],
+        "Version": versions.ENGINE,
+        **facts,
+    }
+
+
+def _count(containers: Sequence[Container]) -> dict[str, int]:
+    by_status = Counter(container.state.status for container in containers)
+    running = by_status[Status.RUNNING] + by_status[Status.RESTARTING]
+    paused = by_status[Status.PAUSED]
+    return {
+        "Containers": len(containers),
+        "ContainersRunning": running,
+        "ContainersPaused": paused,
+        "ContainersStopped": len(containers) - running - paused,
+    }
+
+
+def _features(facts: Facts) -> dict[str, Any]:
+    """What limits there are is said in `Warnings`, where one is missing."""
+    return {
+        "Plugins": {
+            "Volume": [],
+            "Network": ["host", "null"],
+            "Authorization": None,
+            "Log": ["json-file"],
+        },
+        "MemoryLimit": True,
+        "SwapLimit": True,
+        "CpuCfsPeriod": True,
+        "CpuCfsQuota": True,
+        "CPUShares": True,
+        "CPUSet": True,
+        "PidsLimit": True,
+        "OomKillDisable": facts.cgroup_mode != "v2",
+        "IPv4Forwarding": True,
+        "BridgeNfIptables": False,
+        "BridgeNfIp6tables": False,
+        "LoggingDriver": "json-file",
+        "CgroupDriver": "cgroupfs",
+        "CgroupVersion": "2" if facts.cgroup_mode == "v2" else "1",
+        "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"],
+    }
+
+
+def _machine(host: Host) -> dict[str, Any]:
+    return {
+        "KernelVersion": host.kernel,
+        "OperatingSystem": host.operating_system,
+        "OSVersion": host.os_version,
+        "OSType": "linux",
+        "Architecture": host.machine,
+        "NCPU": host.cpus,
+        "MemTotal": host.memory,
+        "GenericResources": None,
+        "Name": host.name,
+        "IndexServerAddress": _INDEX,
+        "RegistryConfig": {
+            "AllowNondistributableArtifactsCIDRs": None,
+            "AllowNondistributableArtifactsHostnames": None,
+            "InsecureRegistryCIDRs": [],
+            "IndexConfigs": {},
+            "Mirrors": None,
+        },
+    }
+
+
+def _runtimes() -> dict[str, Any]:
+    return {
+        "Runtimes": {"berth": {"path": "berth"}},
+        "DefaultRuntime": "berth",
+        "InitBinary": "",
+        "ContainerdCommit": {"ID": "", "Expected": ""},
+        "RuncCommit": {"ID": "", "Expected": ""},
+        "InitCommit": {"ID": "", "Expected": ""},
+    }
+
+
+def _no_swarm() -> dict[str, Any]:
+    return {
+        "NodeID": "",
+        "NodeAddr": "",
+        "LocalNodeState": "inactive",
+        "ControlAvailable": False,
+        "Error": "",
+        "RemoteManagers": None,
+    }

@@ -1,0 +1,1 @@
+"""Handlers: one file a resource of the Docker Engine API reference."""
