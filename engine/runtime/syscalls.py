@@ -96,20 +96,17 @@ _libc.umount2.argtypes = (ctypes.c_char_p, ctypes.c_int)
 _libc.prctl.argtypes = (ctypes.c_int, *([ctypes.c_ulong] * 4))
 _libc.setns.argtypes = (ctypes.c_int, ctypes.c_int)
 _libc.unshare.argtypes = (ctypes.c_int,)
+_libc.sethostname.argtypes = (ctypes.c_char_p, ctypes.c_size_t)
 _libc.setdomainname.argtypes = (ctypes.c_char_p, ctypes.c_size_t)
 
 _long = ctypes.c_long
 Path = str | bytes
 
 
-def _fail(call: str, path: object = None) -> OSError:
+def _fail(call: str, what: Path | None = None) -> OSError:
     number = _get_errno()
-    what = call if path is None else f"{call} {os.fsdecode(path) if _is_path(path) else path}"
-    return OSError(number, f"{what}: {os.strerror(number)}")
-
-
-def _is_path(value: object) -> bool:
-    return isinstance(value, bytes)
+    said = call if what is None else f"{call} {os.fsdecode(what)}"
+    return OSError(number, f"{said}: {os.strerror(number)}")
 
 
 def _encode(path: Path | None) -> bytes | None:
@@ -305,11 +302,18 @@ def join_session_keyring(name: str) -> None:
         raise _fail("keyctl", "join session keyring")
 
 
+def sethostname(name: str) -> None:
+    """The host name of this UTS namespace."""
+    encoded = os.fsencode(name)
+    if _libc.sethostname(encoded, len(encoded)) < 0:
+        raise _fail("sethostname", encoded)
+
+
 def setdomainname(name: str) -> None:
     """The NIS domain name of this UTS namespace."""
     encoded = os.fsencode(name)
     if _libc.setdomainname(encoded, len(encoded)) < 0:
-        raise _fail("setdomainname", name)
+        raise _fail("setdomainname", encoded)
 
 
 # --- control groups ----------------------------------------------------------------------------

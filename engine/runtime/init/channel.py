@@ -6,12 +6,11 @@ terminal's master as SCM_RIGHTS), `pid` (exec sessions: the pid seen from the ho
 The end closes by itself when the program is executed: an end of file after `start` is success.
 """
 
+import _socket
 import array
 import marshal
 import os
 from typing import Any
-
-import _socket
 
 READY = "ready"
 PID = "pid"
@@ -55,7 +54,7 @@ class Channel:
     def fileno(self) -> int:
         return self.fd
 
-    def send(self, *message: object, fds: tuple[int, ...] = ()) -> None:
+    def send(self, *message: Any, fds: tuple[int, ...] = ()) -> None:
         """Send one message. Raises BrokenPipeError when the other end is gone."""
         rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
         self._socket.sendmsg([marshal.dumps(message)], rights, _socket.MSG_NOSIGNAL)

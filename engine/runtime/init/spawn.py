@@ -7,11 +7,13 @@ The order a monitor follows is the same for a container and for an exec session:
 
 import os
 import signal
-from typing import NoReturn
+from contextlib import suppress
+from typing import Any, NoReturn
 
-from .. import syscalls
-from ..namespaces import enter_pid_namespace, leave_pid_namespace, write_id_maps
-from ..plan import ExecPlan, InitPlan
+from engine.runtime import syscalls
+from engine.runtime.namespaces import enter_pid_namespace, leave_pid_namespace, write_id_maps
+from engine.runtime.plan import ExecPlan, InitPlan
+
 from . import steps
 from .channel import ATTACHED, ERROR, PID, READY, START, Channel, StepFailed, pair
 
@@ -34,10 +36,8 @@ class Child:
 
     def attached(self) -> None:
         """Say that the process is in its cgroup; it makes its cgroup namespace only now."""
-        try:
+        with suppress(BrokenPipeError):  # it failed already and says why in its own message
             self.channel.send(ATTACHED)
-        except BrokenPipeError:
-            pass  # it failed already and says why in its own message
 
     def wait_ready(self) -> None:
         """Block until everything is set up but the exec. Raises StepFailed."""
@@ -49,10 +49,8 @@ class Child:
 
     def start(self) -> None:
         """Release the exec and block until it has happened. Raises StepFailed."""
-        try:
+        with suppress(BrokenPipeError):  # what is received below tells what happened
             self.channel.send(START)
-        except BrokenPipeError:
-            pass  # the receive below tells what happened
         received = self.channel.receive()
         self.channel.close()
         if received is not None:
@@ -62,7 +60,7 @@ class Child:
         """Close the channel; a process that has not been started exits."""
         self.channel.close()
 
-    def _receive(self, step: str) -> tuple[tuple[object, ...], list[int]]:
+    def _receive(self, step: str) -> tuple[tuple[Any, ...], list[int]]:
         received = self.channel.receive()
         if received is None:
             raise StepFailed(step, 0, "the process died while it was being set up")
@@ -71,9 +69,9 @@ class Child:
         return received
 
 
-def _failure(message: tuple[object, ...]) -> StepFailed:
+def _failure(message: tuple[Any, ...]) -> StepFailed:
     _, step, errno, text = message
-    return StepFailed(str(step), int(str(errno)), str(text))
+    return StepFailed(step, errno, text)
 
 
 def spawn(plan: InitPlan, stdio: Stdio, *, cgroup_fd: int | None = None) -> Child:
@@ -152,9 +150,7 @@ def _map_ids(child: Child, plan: InitPlan) -> None:
         raise StepFailed("user namespace", error.errno or 0, str(error)) from error
 
 
-def _child(
-    body: "steps.Body", stdio: Stdio, channel_fd: int, extra: tuple[int, ...]
-) -> NoReturn:
+def _child(body: "steps.Body", stdio: Stdio, channel_fd: int, extra: tuple[int, ...]) -> NoReturn:
     try:
         body(Channel(steps.settle_descriptors(stdio, channel_fd, extra)))
     finally:

@@ -1,1 +1,1 @@
-"""Mounts, pivot_root, masked and read-only paths."""
+"""The container's file systems: its root, its mounts, and what of them it may not see or change."""

@@ -1,0 +1,92 @@
+"""Reading a parsed JSON document with refusals that name the field."""
+
+from typing import Any
+
+from engine.errors import InvalidArgument
+
+
+class Fields:
+    """One JSON object and where it is in its document, e.g. ``process.user``."""
+
+    def __init__(self, value: Any, path: str = "") -> None:
+        if not isinstance(value, dict):
+            raise InvalidArgument(f"{path or 'config'}: must be an object, got {value!r}")
+        self.value: dict[str, Any] = value
+        self.path = path
+
+    def object(self, key: str) -> "Fields":
+        """The object below `key`, empty when absent."""
+        value = self.value.get(key)
+        return Fields({} if value is None else value, self._at(key))
+
+    def objects(self, key: str) -> "list[Fields]":
+        """The objects of the list below `key`."""
+        return [
+            Fields(value, f"{self._at(key)}[{index}]")
+            for index, value in enumerate(self._list(key))
+        ]
+
+    def text(self, key: str) -> str:
+        """The string below `key`, "" when absent."""
+        return self._text(self.value.get(key) or "", self._at(key))
+
+    def texts(self, key: str) -> list[str]:
+        """The strings of the list below `key`."""
+        at = self._at(key)
+        return [self._text(value, f"{at}[{i}]") for i, value in enumerate(self._list(key))]
+
+    def absolute(self, key: str, *, key_required: bool = True) -> str:
+        """The absolute path below `key`."""
+        path = self.text(key)
+        if not path and key_required:
+            raise InvalidArgument(f"{self._at(key)}: missing")
+        if not path.startswith("/"):
+            raise InvalidArgument(f"{self._at(key)}: must be absolute, got {path!r}")
+        return path
+
+    def boolean(self, key: str) -> bool:
+        """The truth value below `key`, False when absent."""
+        value = self.value.get(key)
+        if value is not None and not isinstance(value, bool):
+            raise InvalidArgument(f"{self._at(key)}: must be true or false, got {value!r}")
+        return bool(value)
+
+    def number(self, key: str, default: int, lowest: int, highest: int) -> int:
+        """The whole number below `key`, `default` when absent."""
+        value = self.value.get(key)
+        return default if value is None else _number(value, self._at(key), lowest, highest)
+
+    def numbers(self, key: str, lowest: int, highest: int) -> list[int]:
+        """The whole numbers of the list below `key`."""
+        at = self._at(key)
+        return [
+            _number(value, f"{at}[{index}]", lowest, highest)
+            for index, value in enumerate(self._list(key))
+        ]
+
+    def _at(self, key: str) -> str:
+        return f"{self.path}.{key}" if self.path else key
+
+    def _list(self, key: str) -> list[Any]:
+        value = self.value.get(key)
+        if value is None:
+            return []
+        if not isinstance(value, list | tuple):
+            raise InvalidArgument(f"{self._at(key)}: must be a list, got {value!r}")
+        return list(value)
+
+    @staticmethod
+    def _text(value: Any, at: str) -> str:
+        if not isinstance(value, str):
+            raise InvalidArgument(f"{at}: must be a string, got {value!r}")
+        if "\0" in value:
+            raise InvalidArgument(f"{at}: must not have a NUL byte, got {value!r}")
+        return value
+
+
+def _number(value: Any, at: str, lowest: int, highest: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidArgument(f"{at}: must be a whole number, got {value!r}")
+    if not lowest <= value <= highest:
+        raise InvalidArgument(f"{at}: must be from {lowest} to {highest}, got {value}")
+    return value

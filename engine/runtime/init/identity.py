@@ -1,0 +1,113 @@
+"""Who the program runs as: user, groups, capabilities, no_new_privs, seccomp, environment."""
+
+import errno
+import os
+import signal
+import stat
+
+from engine.runtime import capabilities, syscalls
+from engine.runtime.plan import ExecPlan
+
+_KEYRING_REFUSALS = (errno.EPERM, errno.ENOSYS, errno.EDQUOT, errno.EACCES)
+_LARGEST_PASSWD = 4 * 1024 * 1024
+
+
+def join_keyring(name: str) -> None:
+    """Leave the keys of whoever started the engine behind, where the kernel permits."""
+    try:
+        syscalls.join_session_keyring(name)
+    except OSError as error:
+        if error.errno not in _KEYRING_REFUSALS:
+            raise
+
+
+def become(plan: ExecPlan) -> list[str]:
+    """Switch to the plan's user with the plan's capabilities; returns warnings.
+
+    Follows runc's order: a filter that must be loaded with privilege comes before the user
+    changes; with no_new_privs it is left to the last moment (`load_seccomp`).
+    """
+    if plan.no_new_privileges:
+        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+    else:
+        load_seccomp(plan)
+    sets, missing = capabilities.available(plan.capabilities)
+    capabilities.drop_bounding(plan.capabilities.bounding)
+    syscalls.prctl(syscalls.PR_SET_KEEPCAPS, 1)
+    _set_ids(plan)
+    syscalls.prctl(syscalls.PR_SET_KEEPCAPS, 0)
+    capabilities.apply(sets)
+    os.umask(plan.umask)
+    return [f"capability {name} is not available" for name in capabilities.words(missing)]
+
+
+def _set_ids(plan: ExecPlan) -> None:
+    try:
+        os.setgroups(plan.groups)
+    except PermissionError:
+        if plan.groups:
+            raise  # in a user namespace with setgroups denied, nobody asked for any
+    os.setresgid(plan.gid, plan.gid, plan.gid)
+    os.setresuid(plan.uid, plan.uid, plan.uid)
+
+
+def load_seccomp(plan: ExecPlan) -> None:
+    """Load the plan's filter, if it has one; it holds for everything from here on."""
+    if plan.seccomp:
+        syscalls.seccomp_set_filter(plan.seccomp, plan.seccomp_flags)
+
+
+def own_streams(uid: int) -> None:
+    """Let the user reopen its pipes by /dev/stdout; devices and files of others are left alone."""
+    for fd in (0, 1, 2):
+        status = os.fstat(fd)
+        if status.st_uid == uid or not (stat.S_ISFIFO(status.st_mode) or os.isatty(fd)):
+            continue
+        try:
+            os.fchown(fd, uid, -1)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EPERM, errno.EROFS):
+                raise
+
+
+def environment(plan: ExecPlan) -> dict[bytes, bytes]:
+    """The program's environment; a missing HOME comes from the container's /etc/passwd."""
+    result = {}
+    for entry in plan.env:
+        name, equals, value = os.fsencode(entry).partition(b"=")
+        if equals:
+            result[name] = value
+    if not result.get(b"HOME"):
+        result[b"HOME"] = _home(plan.uid)
+    return result
+
+
+def _home(uid: int) -> bytes:
+    for line in _passwd().split(b"\n"):
+        fields = line.split(b":")
+        if len(fields) >= 6 and fields[2] == str(uid).encode():
+            return fields[5] or b"/"
+    return b"/"
+
+
+def _passwd() -> bytes:
+    """The container's /etc/passwd, unless it is something that must not be waited for."""
+    try:
+        fd = os.open("/etc/passwd", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:
+        return b""  # an image without users
+    try:
+        regular = stat.S_ISREG(os.fstat(fd).st_mode)
+        return os.read(fd, _LARGEST_PASSWD) if regular else b""
+    finally:
+        os.close(fd)
+
+
+def default_signals() -> None:
+    """Undo what survives an exec: ignored signals and the mask."""
+    for number in range(1, signal.NSIG):
+        if number in (signal.SIGKILL, signal.SIGSTOP, 32, 33):
+            continue  # fixed by the kernel, or the C library's own
+        if signal.getsignal(number) is not signal.SIG_DFL:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -1,0 +1,346 @@
+"""The steps of a start, in order. Each is small, named, and reported by its name when it fails.
+
+Namespaces come first, then the file systems while the host's /proc is still in sight, then the
+pivot, and last the privileges: nothing after a step needs what that step gave up.
+"""
+
+import errno
+import os
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeVar
+
+from engine.runtime import devices, namespaces, rlimits, syscalls, terminal
+from engine.runtime.plan import ExecPlan, InitPlan
+from engine.runtime.rootfs import hide, paths, root
+from engine.runtime.rootfs.mounts import Mounter, clone_sources
+
+from . import identity, program, settings
+from .channel import ATTACHED, ERROR, PID, READY, START, Channel, StepFailed
+
+CHANNEL_FD = 3
+TARGET_FD = 4
+
+Body = Callable[[Channel], None]
+
+
+class Context:
+    """What the steps of one start hand on to each other."""
+
+    def __init__(self, process: ExecPlan, channel: Channel) -> None:
+        self.process = process
+        self.channel = channel
+        self.root = -1
+        self.master = -1
+        self.slave = -1
+        self.attached = False
+        self.warnings: list[str] = []
+        self.environment: dict[bytes, bytes] = {}
+        self.own_binary = _own_binary()
+
+    def wait_attached(self) -> None:
+        """Block until the monitor has put this process into its cgroup."""
+        if not self.attached:
+            self.channel.expect(ATTACHED)
+            self.attached = True
+
+
+class InitContext(Context):
+    """The same for a container's first process."""
+
+    def __init__(self, plan: InitPlan, channel: Channel) -> None:
+        super().__init__(plan.process, channel)
+        self.plan = plan
+        self.clones: dict[int, int] = {}
+        self.mounter: Mounter | None = None
+
+
+_C = TypeVar("_C", bound=Context)
+Step = tuple[str, Callable[[InitContext], None]]
+ExecStep = tuple[str, Callable[[Context], None]]
+
+
+def run(plan: InitPlan, channel: Channel) -> NoReturn:
+    """Set a container up in this freshly cloned process and execute its program.
+
+    Sends `ready` once everything but the exec is done and blocks until `start`; a failure is sent
+    as `error` and ends the process. See `channel` for the messages.
+    """
+    _guarded(lambda: _run_init(plan, channel), channel)
+
+
+def run_exec(plan: ExecPlan, channel: Channel, target: int, join: int) -> NoReturn:
+    """Join the container whose init the pidfd `target` holds, and execute a program there.
+
+    A second process does the work, because a pid namespace is entered only by birth. It is made
+    with CLONE_PARENT, so that the caller's parent has it as a child; its pid is sent as `pid`.
+    """
+    _guarded(lambda: _run_exec(plan, channel, target, join), channel)
+
+
+def settle_descriptors(stdio: Sequence[int], channel: int, extra: Sequence[int]) -> int:
+    """Arrange 0 to 2, the channel at 3, `extra` from 4 on, and close everything else."""
+    wanted = (*stdio, channel, *extra)
+    first_free = max(len(wanted), *wanted) + 1
+    moved = []
+    for offset, fd in enumerate(wanted):
+        os.dup2(fd, first_free + offset, inheritable=False)
+        moved.append(first_free + offset)
+    for number, fd in enumerate(moved):
+        os.dup2(fd, number, inheritable=number < CHANNEL_FD)
+    syscalls.close_range(len(wanted))
+    return CHANNEL_FD
+
+
+def _own_binary() -> tuple[int, int]:
+    status = os.stat("/proc/self/exe")
+    return status.st_dev, status.st_ino
+
+
+def _guarded(body: Callable[[], None], channel: Channel) -> NoReturn:
+    """Run to the exec or to an error message; nothing returns into the monitor's own frames."""
+    try:
+        body()
+    except StepFailed as error:
+        channel.send(ERROR, error.step, error.errno, error.text)
+    finally:
+        os._exit(255)
+
+
+def _run_init(plan: InitPlan, channel: Channel) -> None:
+    context = InitContext(plan, channel)
+    for name, step in INIT_STEPS:
+        _do(name, step, context)
+    _finish(context)
+
+
+def _run_exec(plan: ExecPlan, channel: Channel, target: int, join: int) -> None:
+    context = Context(plan, channel)
+    _do("oom score", _oom_score, context)
+    _do("join", lambda _: _join_container(channel, target, join), context)
+    context.root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    for name, step in EXEC_STEPS:
+        _do(name, step, context)
+    _finish(context)
+
+
+def _do(name: str, step: Callable[[_C], None], context: _C) -> None:
+    try:
+        step(context)
+    except OSError as error:
+        raise StepFailed(name, error.errno or 0, _describe(error)) from error
+
+
+def _describe(error: OSError) -> str:
+    text = error.strerror or str(error)
+    return text if error.filename is None else f"{os.fsdecode(error.filename)}: {text}"
+
+
+# --- the container's own -----------------------------------------------------------------------
+
+
+def _namespaces(context: InitContext) -> None:
+    os.umask(0)
+    plan = context.plan
+    if plan.unshare & syscalls.CLONE_NEWUSER:
+        context.wait_attached()  # the maps are written by then
+    if any(flag == syscalls.CLONE_NEWPID for flag, _ in plan.join):
+        syscalls.set_dumpable(False)  # the others in that namespace must not look in here
+    namespaces.join(plan.join)
+    if plan.namespaces & syscalls.CLONE_NEWUSER:
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
+
+
+def _sources(context: InitContext) -> None:
+    context.clones = clone_sources(context.plan.mounts)
+
+
+def _root(context: InitContext) -> None:
+    root.isolate(context.plan.root_propagation)
+    context.root = root.mount_root(context.plan.root, context.plan.rootfs_mounts)
+
+
+def _mounts(context: InitContext) -> None:
+    context.mounter = Mounter(context.root, context.plan.mounts, context.clones)
+    context.mounter.make()
+
+
+def _devices(context: InitContext) -> None:
+    devices.make_nodes(context.root, context.plan.devices)
+    devices.make_links(context.root)
+
+
+def _console(context: InitContext) -> None:
+    if context.process.terminal:
+        _terminal(context)
+        terminal.bind_console(context.root, context.slave)
+
+
+def _names(context: InitContext) -> None:
+    plan = context.plan
+    settings.set_names(plan.hostname, plan.domainname)
+    if plan.unshare & syscalls.CLONE_NEWNET:
+        settings.raise_loopback()
+    settings.set_sysctl(plan.sysctl)
+
+
+def _cgroup(context: InitContext) -> None:
+    """Last of the mounts: waiting for the cgroup costs nothing while the rest is being done."""
+    context.wait_attached()
+    if context.plan.unshare & syscalls.CLONE_NEWCGROUP:
+        syscalls.unshare(syscalls.CLONE_NEWCGROUP)
+    assert context.mounter is not None
+    context.mounter.make_cgroup(bool(context.plan.namespaces & syscalls.CLONE_NEWCGROUP))
+
+
+def _hidden(context: InitContext) -> None:
+    hide.make_readonly(context.root, context.plan.readonly_paths)
+    hide.mask(context.root, context.plan.masked_paths)
+
+
+def _make_cwd(context: InitContext) -> None:
+    """As runc does: a working directory that the image lacks is made, and belongs to root."""
+    os.close(paths.make_directory(context.root, context.process.cwd))
+
+
+def _pivot(context: InitContext) -> None:
+    root.pivot(context.root)
+    root.finish(context.plan.root_propagation, context.plan.root_readonly)
+
+
+# --- common to both ----------------------------------------------------------------------------
+
+
+def _oom_score(context: Context) -> None:
+    if context.process.oom_score_adj is not None:
+        context.warnings += settings.set_oom_score(context.process.oom_score_adj)
+
+
+def _terminal(context: Context) -> None:
+    plan = context.process
+    context.master, context.slave = terminal.open_pair(context.root)
+    if plan.rows and plan.columns:
+        terminal.resize(context.master, plan.rows, plan.columns)
+
+
+def _session(context: Context) -> None:
+    os.setsid()
+    if context.slave >= 0:
+        terminal.control(context.slave)
+    identity.own_streams(context.process.uid)
+
+
+def _report_terminal(context: Context) -> None:
+    """Nothing of the host may be open from here on but the channel (CVE-2024-21626)."""
+    identity.join_keyring("_ses.berth")
+    if context.master >= 0:
+        os.set_inheritable(context.master, False)
+        held = os.dup2(context.master, CHANNEL_FD + 1, inheritable=False)
+        context.master = held
+    syscalls.close_range(CHANNEL_FD + (2 if context.master >= 0 else 1))
+
+
+def _limits(context: Context) -> None:
+    context.warnings += rlimits.apply(context.process.rlimits)
+
+
+def _user(context: Context) -> None:
+    """As runc does: enter the directory with root's rights or, as NFS homes need, the user's."""
+    reached = _change_directory(context.process.cwd, False)
+    context.environment = identity.environment(context.process)
+    context.warnings += identity.become(context.process)
+    if not reached:
+        _change_directory(context.process.cwd, True)
+    _check_cwd(context.process.cwd)
+    identity.default_signals()
+
+
+def _change_directory(path: str, required: bool) -> bool:
+    try:
+        os.chdir(path)
+    except PermissionError:
+        if required:
+            raise
+        return False
+    return True
+
+
+def _check_cwd(path: str) -> None:
+    """A directory outside the root has no path here; the kernel says `(unreachable)`."""
+    try:
+        where = os.getcwd()
+    except FileNotFoundError:
+        where = ""
+    if not where.startswith("/"):
+        raise OSError(errno.EPERM, f"{path} is outside of the container's root")
+
+
+def _finish(context: Context) -> NoReturn:
+    _do("ready", _ready, context)
+    plan = context.process
+    context.channel.expect(START)
+    path = program.find(plan.args[0], os.fsdecode(context.environment.get(b"PATH", b"")))
+    program.refuse_own_binary(path, context.own_binary)
+    if plan.no_new_privileges:
+        _do("seccomp", lambda c: identity.load_seccomp(c.process), context)
+    program.execute(path, plan.args, context.environment)
+
+
+def _ready(context: Context) -> None:
+    fds = (context.master,) if context.master >= 0 else ()
+    context.channel.send(READY, tuple(context.warnings), fds=fds)
+    if fds:
+        os.close(context.master)
+
+
+# --- exec sessions -----------------------------------------------------------------------------
+
+
+def _join_container(channel: Channel, target: int, join: int) -> None:
+    """Enter every namespace at once; from there on as invisible to the container as can be."""
+    syscalls.set_dumpable(False)
+    syscalls.setns(target, join)
+    os.close(target)
+    pid, pidfd = syscalls.clone3(syscalls.CLONE_PARENT)
+    if pid:
+        channel.send(PID, pid)
+        os._exit(0)
+    assert pidfd < 0
+
+
+def _exec_console(context: Context) -> None:
+    if context.process.terminal:
+        _terminal(context)
+
+
+def _wait_attached(context: Context) -> None:
+    context.wait_attached()
+
+
+INIT_STEPS: tuple[Step, ...] = (
+    ("namespaces", _namespaces),
+    ("oom score", _oom_score),
+    ("mount sources", _sources),
+    ("root", _root),
+    ("mounts", _mounts),
+    ("devices", _devices),
+    ("terminal", _console),
+    ("settings", _names),
+    ("working directory", _make_cwd),
+    ("cgroup", _cgroup),
+    ("hidden paths", _hidden),
+    ("pivot", _pivot),
+    ("session", _session),
+    ("descriptors", _report_terminal),
+    ("limits", _limits),
+    ("user", _user),
+)
+
+EXEC_STEPS: tuple[ExecStep, ...] = (
+    ("cgroup", _wait_attached),
+    ("terminal", _exec_console),
+    ("session", _session),
+    ("descriptors", _report_terminal),
+    ("limits", _limits),
+    ("user", _user),
+)

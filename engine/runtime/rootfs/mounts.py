@@ -1,0 +1,169 @@
+"""The config's mounts, made below the container's root before the pivot.
+
+Sources of bind mounts are copied first, as detached trees: what their paths mean is settled while
+only the host's own files are in sight, and a copy of a shared tree stays a peer of it.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Sequence
+
+from engine.runtime import mount as words
+from engine.runtime import syscalls
+from engine.runtime.plan import MountPlan
+
+from . import cgroup, paths
+
+_NEEDS_PLAIN_DIRECTORY = ("proc", "sysfs")  # a link here would put them where no mask looks
+_LATE_READONLY = ("tmpfs",)  # later mounts still need targets made in them
+
+
+def clone_sources(mounts: Sequence[MountPlan]) -> dict[int, int]:
+    """A detached copy of each bind mount's source, by its place in `mounts`."""
+    clones = {}
+    for index, mount in enumerate(mounts):
+        if mount.type == "bind":
+            clones[index] = clone(mount)
+    return clones
+
+
+def clone(mount: MountPlan) -> int:
+    """A detached copy of the bind's source with the wanted flags and propagation.
+
+    Only flags that restrict are set: a source that is read-only on the host stays so.
+    """
+    recursive = syscalls.AT_RECURSIVE if mount.flags & words.MS_REC else 0
+    fd = syscalls.open_tree(syscalls.AT_FDCWD, mount.source, syscalls.OPEN_TREE_CLONE | recursive)
+    propagation = mount.propagation or words.MS_PRIVATE | words.MS_REC
+    syscalls.mount_setattr(
+        fd,
+        propagation=propagation & words.PROPAGATION_FLAGS,
+        recursive=bool(propagation & words.MS_REC),
+    )
+    _restrict(fd, mount)
+    return fd
+
+
+def _restrict(fd: int, mount: MountPlan) -> None:
+    atime = words.MS_NOATIME | words.MS_STRICTATIME | words.MS_RELATIME
+    attributes = words.attributes(mount.flags)
+    clear = words.ATTR_ATIME if mount.flags & atime else 0
+    if attributes or clear:
+        syscalls.mount_setattr(fd, attributes=attributes, clear=clear)
+    if mount.tree_set or mount.tree_cleared:
+        syscalls.mount_setattr(
+            fd, attributes=mount.tree_set, clear=mount.tree_cleared, recursive=True
+        )
+
+
+class Mounter:
+    """Makes the mounts one after the other below `root`, the descriptor of the mounted root."""
+
+    def __init__(self, root: int, mounts: Sequence[MountPlan], clones: dict[int, int]) -> None:
+        self._root = root
+        self._mounts = mounts
+        self._clones = clones
+        self._identity = _identity(root)
+        self._proc: int | None = None  # device number of the container's /proc
+        self._readonly: list[str] = []
+
+    def make(self) -> None:
+        """Make all but the cgroup view. Raises OSError that names type and target."""
+        for index, mount in enumerate(self._mounts):
+            if mount.type == "bind":
+                self._bind(mount, self._clones.pop(index))
+            elif mount.type not in cgroup.TYPES:
+                self._fresh(mount)
+
+    def make_cgroup(self, own_namespace: bool) -> None:
+        """Make the cgroup view, then what could only now become read-only."""
+        for mount in self._mounts:
+            if mount.type in cgroup.TYPES:
+                target = self._target(mount, True)
+                cgroup.mount_view(self._root, mount, target, own_namespace)
+                os.close(target)
+        for path in self._readonly:
+            fd = paths.open_path(self._root, path)
+            syscalls.mount_setattr(fd, attributes=words.ATTR_RDONLY)
+            os.close(fd)
+
+    def _bind(self, mount: MountPlan, source: int) -> None:
+        target = self._target(mount, stat.S_ISDIR(os.fstat(source).st_mode))
+        syscalls.move_mount(source, target)
+        os.close(target)
+        os.close(source)
+
+    def _fresh(self, mount: MountPlan) -> None:
+        target = self._target(mount, True)
+        late = mount.flags & words.MS_RDONLY and mount.type in _LATE_READONLY
+        flags = mount.flags & ~words.MS_RDONLY if late else mount.flags
+        try:
+            _mount_fresh(mount, target, flags)
+        finally:
+            os.close(target)
+        if late:
+            self._readonly.append(mount.target)
+        if mount.type == "proc" or mount.propagation:
+            self._after(mount)
+
+    def _after(self, mount: MountPlan) -> None:
+        made = paths.open_path(self._root, mount.target)
+        if mount.type == "proc":
+            self._proc = os.fstat(made).st_dev
+        if mount.propagation:
+            kind = mount.propagation & words.PROPAGATION_FLAGS
+            syscalls.mount_setattr(made, propagation=kind)
+        os.close(made)
+
+    def _target(self, mount: MountPlan, directory: bool) -> int:
+        """The place to mount on, made where missing; refused where a hostile image leads astray."""
+        if mount.type in _NEEDS_PLAIN_DIRECTORY:
+            fd = self._plain_directory(mount)
+        elif directory:
+            fd = paths.make_directory(self._root, mount.target)
+        else:
+            fd = paths.make_file(self._root, mount.target)
+        if _identity(fd) == self._identity:
+            raise _refused(mount, "its target leads to the root of the container")
+        inside_proc = self._proc is not None and os.fstat(fd).st_dev == self._proc
+        if inside_proc and not mount.target.startswith("/proc"):
+            raise _refused(mount, "its target leads into /proc")
+        return fd
+
+    def _plain_directory(self, mount: MountPlan) -> int:
+        try:
+            return paths.make_directory(self._root, mount.target, syscalls.RESOLVE_NO_SYMLINKS)
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.ENOTDIR, errno.EEXIST):
+                raise
+            raise _refused(mount, "its target is not an ordinary directory") from error
+
+
+def _mount_fresh(mount: MountPlan, target: int, flags: int) -> None:
+    try:
+        syscalls.mount(mount.source, paths.magic(target), mount.type, flags, mount.data)
+    except OSError as error:
+        if mount.type == "sysfs" and error.errno == errno.EPERM:
+            _bind_sysfs(mount, target)  # a user namespace that does not own its network
+            return
+        text = os.strerror(error.errno or 0)
+        what = f"mount {mount.type} on {mount.target} (options {mount.data!r}): {text}"
+        raise OSError(error.errno, what) from error
+
+
+def _bind_sysfs(mount: MountPlan, target: int) -> None:
+    flags = syscalls.OPEN_TREE_CLONE | syscalls.AT_RECURSIVE
+    fd = syscalls.open_tree(syscalls.AT_FDCWD, "/sys", flags)
+    _restrict(fd, mount)
+    syscalls.move_mount(fd, target)
+    os.close(fd)
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
+
+
+def _refused(mount: MountPlan, why: str) -> OSError:
+    return OSError(errno.EPERM, f"mount {mount.type} on {mount.target}: {why}")
