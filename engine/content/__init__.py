@@ -1,1 +1,6 @@
-"""Blobs by digest, kept as an OCI image layout."""
+"""Blobs by digest in an OCI image layout: ingest, verify, read."""
+
+from engine.content.store import Store
+from engine.content.writer import Writer
+
+__all__ = ["Store", "Writer"]

@@ -1,1 +1,1 @@
-"""File-system snapshots of image layers; returns mounts and never mounts."""
+"""Unpacked layers and writable snapshots: protocol, overlayfs, and the copying fallback."""

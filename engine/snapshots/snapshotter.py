@@ -37,12 +37,16 @@ class Usage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """An unpacked layer. `size` is the bytes of its regular files, as Docker counts it."""
+    """An unpacked layer. `size` is the bytes of its regular files, as Docker counts it.
+
+    `opaque`: it hides everything below it.
+    """
 
     chain_id: Digest
     parent: Digest | None
     size: int
     entries: int
+    opaque: bool = False
 
 
 class Snapshotter(Protocol):

@@ -1,0 +1,1 @@
+"""Tar streams from strangers: headers, decompression, extraction under one directory."""
