@@ -1,5 +1,6 @@
 """Where an engine listens: the forms of ``DOCKER_HOST``, and berth's own default."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,8 +60,13 @@ class Endpoint:
 
 
 def run_dir(environ: Mapping[str, str]) -> Path:
-    """Where the berth engine keeps its socket: ``BERTH_RUN_DIR``, else the system's."""
-    return Path(environ.get("BERTH_RUN_DIR") or DEFAULT_RUN_DIR)
+    """Where berth's engine keeps its socket: ``BERTH_RUN_DIR``, else root's or the user's."""
+    given = environ.get("BERTH_RUN_DIR")
+    if given:
+        return Path(given).absolute()
+    if os.geteuid() == 0:
+        return Path(DEFAULT_RUN_DIR)
+    return Path(environ.get("XDG_RUNTIME_DIR") or f"/tmp/berth-{os.geteuid()}") / "berth"
 
 
 def default_endpoint(environ: Mapping[str, str]) -> Endpoint:
