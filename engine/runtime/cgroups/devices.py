@@ -75,7 +75,13 @@ def program_of(rules: Sequence[DeviceRule]) -> bytes:
     code = _load_context()
     for rule in reversed(rules):
         code += _block(rule)
+        if _fits_all(rule):
+            return b"".join(code)  # the kernel refuses a program with code that is never reached
     return b"".join([*code, _move(_R0, 0), _EXIT])
+
+
+def _fits_all(rule: DeviceRule) -> bool:
+    return rule.type not in _TYPES and set(rule.access) >= set(_LETTERS)
 
 
 # linux/bpf.h and bpf_common.h: eBPF registers, then the opcodes used here.
