@@ -1,0 +1,142 @@
+"""The engine's handle on its zygote: spawned when needed, and again when it died."""
+
+import array
+import asyncio
+import os
+import socket
+import sys
+from pathlib import Path
+
+from engine.errors import RuntimeFailure
+
+READY_BOUND = 20.0
+SEND_BOUND = 10.0
+
+_ROOT = str(Path(__file__).resolve().parents[2])
+_BOOT = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from engine.runtime.zygote.server import main; main()"
+)
+_ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    # A fixed threshold gives the buffers of a burst of output back to the kernel.
+    "MALLOC_MMAP_THRESHOLD_": "131072",
+    "MALLOC_ARENA_MAX": "1",
+}
+
+
+class ForkServer:
+    """One zygote process; `log_path` takes what it says on stderr."""
+
+    def __init__(self, log_path: Path) -> None:
+        self._log_path = log_path
+        self._socket: socket.socket | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._lock = asyncio.Lock()
+
+    @property
+    def pid(self) -> int | None:
+        """The zygote's pid while it lives."""
+        return self._process.pid if self._process is not None else None
+
+    async def ensure(self) -> None:
+        """Have a zygote that answers; spawns one when there is none or the last one died."""
+        async with self._lock:
+            if self._socket is None:
+                await self._spawn()
+
+    async def fork(self, connection: socket.socket) -> None:
+        """Have a monitor forked that serves `connection` (still the caller's to close).
+
+        Raises:
+            RuntimeFailure: no zygote can be had.
+        """
+        for _ in range(2):
+            await self.ensure()
+            if await self._send(connection):
+                return
+            await self.close()
+        raise RuntimeFailure("the zygote dies as soon as it is started; see its log")
+
+    async def close(self) -> None:
+        """End the zygote; its monitors go on."""
+        if self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            self._socket.close()
+            self._socket = None
+        process, self._process = self._process, None
+        if process is not None:
+            await _end(process)
+
+    async def _send(self, connection: socket.socket) -> bool:
+        """Whether the zygote has taken the request."""
+        rights = array.array("i", [connection.fileno()])
+        deadline = asyncio.get_running_loop().time() + SEND_BOUND
+        while self._socket is not None:
+            try:
+                self._socket.sendmsg([b"fork"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+            except BlockingIOError:
+                if asyncio.get_running_loop().time() > deadline:
+                    return False
+                await asyncio.sleep(0.002)
+            except OSError:
+                return False
+            else:
+                return True
+        return False
+
+    async def _spawn(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        try:
+            self._process = await self._execute(theirs)
+            await _wait_ready(ours)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self._socket = ours
+        asyncio.get_running_loop().add_reader(ours, self._died, ours)
+
+    async def _execute(self, end: socket.socket) -> asyncio.subprocess.Process:
+        log = os.open(self._log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            return await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", "-B", "-c", _BOOT, _ROOT, str(end.fileno())),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=log,
+                pass_fds=(end.fileno(),),
+                env=_ENVIRONMENT,
+                start_new_session=True,
+            )
+        finally:
+            os.close(log)
+
+    def _died(self, ours: socket.socket) -> None:
+        """The zygote's end was closed: the next fork spawns another."""
+        asyncio.get_running_loop().remove_reader(ours)
+        ours.close()
+        if self._socket is ours:
+            self._socket = None
+
+
+async def _wait_ready(ours: socket.socket) -> None:
+    try:
+        async with asyncio.timeout(READY_BOUND):
+            if not await asyncio.get_running_loop().sock_recv(ours, 64):
+                raise RuntimeFailure("the zygote ended before it was ready; see its log")
+    except TimeoutError as error:
+        raise RuntimeFailure(f"the zygote was not ready within {READY_BOUND:.0f} s") from error
+    except ConnectionError as error:
+        raise RuntimeFailure("the zygote ended before it was ready; see its log") from error
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    try:
+        async with asyncio.timeout(2.0):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,237 @@
+"""From a bundle's configuration to a monitor with a container that is ready to start.
+
+With `handle`, `connection` and `forkserver` beside it, the only asyncio code that knows zygote and
+monitor. Every wait for them has a bound. A create that fails, whatever the step, leaves nothing.
+"""
+
+import asyncio
+import json
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.errors import Conflict, EngineError, RuntimeFailure
+from engine.runtime import bundle, plan, state, wire
+from engine.runtime.cleanup import discard, monitor_log
+from engine.runtime.connection import Message, Streams, connect, result
+from engine.runtime.forkserver import ForkServer
+from engine.runtime.handle import (
+    AttachedStream,
+    ExecSession,
+    ExitRecord,
+    Monitor,
+    read_exit_record,
+)
+from engine.runtime.mount import Mount
+
+CREATE_BOUND = 60.0
+"""Seconds for a container's mounts; a network file system may need some."""
+
+ADOPT_BOUND = 2.0
+
+__all__ = [
+    "AttachedStream",
+    "CreateOptions",
+    "ExecSession",
+    "ExitRecord",
+    "Launcher",
+    "Monitor",
+    "read_exit_record",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class CreateOptions:
+    """What a container needs at run time; the cgroup's path is `<cgroup_parent>/<id>`.
+
+    `config` is an OCI runtime configuration; `rootfs_mounts` are mounted at its `root.path`, in the
+    container. Log and exit record are files outside of the bundle, and outlive it.
+    """
+
+    bundle: Path
+    config: dict[str, Any]
+    rootfs_mounts: tuple[Mount, ...]
+    log_path: Path
+    exit_path: Path
+    log_max_bytes: int | None
+    log_max_files: int
+    open_stdin: bool
+    stdin_once: bool
+    cgroup_parent: str
+
+
+class Launcher:
+    """Makes monitors, and finds them again after the engine was restarted."""
+
+    def __init__(self, run_dir: Path, *, cgroup_parent: str = "berth") -> None:
+        self._run_dir = run_dir
+        self._cgroup_parent = cgroup_parent
+        self._zygote: ForkServer | None = None
+        self._monitors: set[Monitor] = set()
+
+    async def start(self) -> None:
+        """Have a zygote ready, so that the first container does not wait for it."""
+        self._run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await self._server().ensure()
+
+    async def close(self) -> None:
+        """End the zygote and let go of every monitor; containers go on."""
+        if self._zygote is not None:
+            await self._zygote.close()
+            self._zygote = None
+        for monitor in list(self._monitors):
+            await monitor.close()
+        self._monitors.clear()
+
+    @property
+    def zygote_pid(self) -> int | None:
+        return self._zygote.pid if self._zygote is not None else None
+
+    def _server(self) -> ForkServer:
+        if self._zygote is None:
+            self._zygote = ForkServer(self._run_dir / "zygote.log")
+        return self._zygote
+
+    async def create(self, container_id: str, options: CreateOptions) -> Monitor:
+        """Set a container up to the point before its exec.
+
+        Raises:
+            InvalidArgument: the configuration, naming the field.
+            Conflict: the bundle belongs to a living monitor.
+            RuntimeFailure: a step the kernel refused, in its words.
+        """
+        warnings: list[str] = []
+        compiled = plan.compile(options.config, options.rootfs_mounts, warnings=warnings)
+        request = self._request(container_id, options)
+        _refuse_living(options.bundle)
+        try:
+            _prepare(options)
+            streams, description = await self._launch(request, compiled)
+        except BaseException:
+            await asyncio.shield(_undo(container_id, options.bundle, request.cgroup))
+            raise
+        description["warnings"] = [*warnings, *description["warnings"]]
+        return self._handle(options.bundle, streams, description)
+
+    def _handle(self, path: Path, streams: Streams, description: Message) -> Monitor:
+        monitor = Monitor(path, streams, description, forget=self._monitors.discard)
+        self._monitors.add(monitor)
+        return monitor
+
+    def _request(self, container_id: str, options: CreateOptions) -> wire.CreateRequest:
+        parent = options.cgroup_parent or self._cgroup_parent
+        linux = options.config.get("linux") or {}
+        return wire.CreateRequest(
+            id=container_id,
+            bundle=str(options.bundle),
+            log_path=str(options.log_path),
+            exit_path=str(options.exit_path),
+            log_max_bytes=options.log_max_bytes or 0,
+            log_max_files=options.log_max_files,
+            open_stdin=options.open_stdin,
+            stdin_once=options.stdin_once,
+            cgroup=f"{parent.strip('/')}/{container_id}",
+            resources=linux.get("resources") or {},
+        )
+
+    async def _launch(
+        self, request: wire.CreateRequest, compiled: plan.InitPlan
+    ) -> tuple[Streams, Message]:
+        """A monitor, and what it says once init is ready."""
+        frames = wire.plan(compiled.to_wire()) + wire.control(
+            {"id": 0, "verb": "create", "request": request.to_wire()}
+        )
+        for _ in range(2):
+            answered = await self._ask(frames, request)
+            if answered is not None:
+                return answered
+            if state.read(request.bundle) is not None:
+                break  # there was a monitor; without one the zygote died and another can be tried
+        last_words = monitor_log(request.bundle) or "it left no message"
+        raise RuntimeFailure(f"the monitor died during create: {last_words}")
+
+    async def _ask(
+        self, frames: bytes, request: wire.CreateRequest
+    ) -> tuple[Streams, Message] | None:
+        """A new monitor's answer; None when it, or the zygote, died without one."""
+        streams = await self._fork()
+        try:
+            async with asyncio.timeout(CREATE_BOUND):
+                await streams.send(frames)
+                _, payload = await streams.receive()
+            return streams, result(wire.parse_control(payload))
+        except (ConnectionError, asyncio.IncompleteReadError, wire.WireError):
+            streams.abandon()
+            return None
+        except TimeoutError as error:
+            streams.abandon()
+            text = f"container {request.id} was not ready within {CREATE_BOUND:.0f} s"
+            raise RuntimeFailure(text) from error
+        except BaseException:
+            streams.abandon()
+            raise
+
+    async def _fork(self) -> Streams:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        ours.setblocking(False)
+        try:
+            await self._server().fork(theirs)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return await Streams.over(ours)
+
+    async def adopt(self, container_id: str, bundle: Path) -> Monitor | None:
+        """Take over a container that an engine before this one created.
+
+        None when its monitor is gone (or does not answer in ADOPT_BOUND seconds, or belongs to
+        something else); then what was left of it is removed, and only the exit record can tell how
+        it ended: see `read_exit_record`.
+        """
+        known = await asyncio.to_thread(state.read, str(bundle))
+        if known is not None and known.id == container_id and known.monitor_alive():
+            try:
+                async with asyncio.timeout(ADOPT_BOUND):
+                    return await self._meet(bundle, known)
+            except (OSError, EngineError, TimeoutError):
+                pass  # it has just ended, or it is stuck: either way nobody answers for it
+        cgroup = known.cgroup if known is not None else f"{self._cgroup_parent}/{container_id}"
+        await _undo(container_id, bundle, cgroup)
+        return None
+
+    async def _meet(self, path: Path, known: state.State) -> Monitor:
+        streams = await connect(str(path))
+        try:
+            if streams.peer_pid != known.monitor_pid:
+                raise Conflict(f"process {streams.peer_pid} has taken the monitor's socket")
+            description = await streams.call({"verb": "hello"})
+        except BaseException:
+            streams.abandon()
+            raise
+        return self._handle(path, streams, description)
+
+
+def _refuse_living(path: Path) -> None:
+    known = state.read(str(path))
+    if known is not None and known.monitor_alive():
+        raise Conflict(f"bundle {path} is in use by monitor {known.monitor_pid}")
+
+
+def _prepare(options: CreateOptions) -> None:
+    """The bundle directory with its config.json; an exit record of an earlier run goes."""
+    options.bundle.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for stale in (bundle.STATE, bundle.SOCKET, bundle.MONITOR_LOG):
+        bundle.unlink(str(options.bundle / stale))
+    bundle.unlink(str(options.exit_path))
+    config = json.dumps(options.config).encode()
+    bundle.write_atomic(str(options.bundle / bundle.CONFIG), config, durable=False)
+    for path in (options.log_path, options.exit_path):
+        os.makedirs(path.parent, mode=0o710, exist_ok=True)
+
+
+async def _undo(container_id: str, path: Path, cgroup: str) -> None:
+    await asyncio.to_thread(discard, container_id, str(path), cgroup)

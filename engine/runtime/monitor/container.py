@@ -1,0 +1,333 @@
+"""The life of one container as its monitor drives it: create, start, exec, exit, teardown.
+
+Order at the end: reap, drain the streams into the log, write the exit record, write state.json,
+tell subscribers; only then clean up. If the monitor itself is killed, init dies with it (it asks
+for SIGKILL at its parent's death), and what is left of the cgroup is killed by the next engine
+that finds the bundle: a container is never left running with nobody to report its end.
+"""
+
+import errno
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+from engine.errors import (
+    CommandNotExecutable,
+    CommandNotFound,
+    Conflict,
+    EngineError,
+    InvalidArgument,
+    NotFound,
+    NotRunning,
+    RuntimeFailure,
+)
+from engine.runtime import bundle, state, syscalls, wire
+from engine.runtime.cgroups import Layout, Manager, Resources
+from engine.runtime.init import Child, StepFailed, spawn
+from engine.runtime.monitor.log import LogWriter
+from engine.runtime.monitor.loop import READ, Loop
+from engine.runtime.monitor.session import Session
+from engine.runtime.monitor.stdio import Stdio
+from engine.runtime.plan import ExecPlan, InitPlan
+from engine.runtime.state import Status
+
+_NEVER_STARTED = 128
+"""Exit code of a container whose start failed, unless the program was at fault (126, 127)."""
+
+
+class Container:
+    """Every method is called from the loop; each raises an EngineError that goes to the caller.
+
+    Args:
+        announce: tells every subscriber an event.
+        complain: writes a line into the monitor's own log.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        layout: Layout,
+        request: wire.CreateRequest,
+        *,
+        announce: Callable[[dict[str, Any]], None],
+        complain: Callable[[str], None],
+    ) -> None:
+        self._loop = loop
+        self._request = request
+        self._announce = announce
+        self._complain = complain
+        self._manager = Manager(layout, request.cgroup)
+        self._born_inside = layout.mode == "v2"
+        self._child: Child | None = None
+        self._process: ExecPlan | None = None
+        self._namespaces = 0
+        self._sessions: dict[int, Session] = {}
+        self._started_at = 0
+        self._failed_code: int | None = None
+        self._mounts = -1  # keeps the unmounting out of the time between death and its report
+        self._oom_fd = -1
+        self._oom_seen = 0
+        self._paused = False
+        self.exit_path = request.exit_path
+        self.state = state.State(request.id, request.bundle, request.cgroup)
+        self.warnings: tuple[str, ...] = ()
+        self.exit: dict[str, Any] | None = None
+        self.on_end: Callable[[], None] | None = None
+        self._log = LogWriter(
+            request.log_path, request.log_max_bytes, request.log_max_files, complain
+        )
+        self.stdio = Stdio(
+            loop,
+            log=self._log,
+            open_stdin=request.open_stdin,
+            stdin_once=request.stdin_once,
+            complain=complain,
+        )
+
+    # --- create ---------------------------------------------------------------------------------
+
+    def create(self, plan: InitPlan) -> None:
+        """Have init ready before its exec; on failure nothing of the container is left."""
+        try:
+            self._create(plan)
+        except BaseException:
+            self._undo_create()
+            raise
+
+    def _create(self, plan: InitPlan) -> None:
+        self.state.write()
+        warnings = self._make_cgroup()
+        stdio = self.stdio.make_pipes(terminal=plan.process.terminal)
+        child = self._child = self._spawn(plan, stdio)
+        child.wait_ready()
+        self._mounts = os.open(f"/proc/{child.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        if child.terminal is not None:
+            self.stdio.use_terminal(child.terminal)
+        self.stdio.release_child_ends()
+        self.stdio.listen()
+        self._watch_oom()
+        self._namespaces, self._process = plan.namespaces, plan.process
+        self.warnings = (*warnings, *child.warnings)
+        self.state.pid = child.pid
+        self.state.pid_start = state.start_time(child.pid) or 0
+        self._become(Status.CREATED)
+
+    def _make_cgroup(self) -> list[str]:
+        self._manager.create()
+        return self._manager.apply(Resources.from_oci(self._request.resources))
+
+    def _spawn(self, plan: InitPlan, stdio: tuple[int, int, int]) -> Child:
+        unified = self._manager.unified if self._born_inside else None
+        cgroup_fd = bundle.open_directory(unified) if unified else None
+        try:
+            child = spawn(plan, stdio, cgroup_fd=cgroup_fd)
+        finally:
+            if cgroup_fd is not None:
+                os.close(cgroup_fd)
+        self._child = child
+        if cgroup_fd is None:
+            self._manager.attach(child.pid)
+        child.attached()
+        return child
+
+    def _undo_create(self) -> None:
+        if self._child is not None:
+            self._kill_init()
+            os.waitpid(self._child.pid, 0)
+            self._child.close()
+        self.stdio.close()
+        self._log.close()
+        self._remove_cgroup()
+
+    def _watch_oom(self) -> None:
+        fd = self._manager.oom_fd()
+        if fd is not None:
+            self._oom_fd = fd
+            self._loop.add(fd, READ, self._oom)
+
+    def _become(self, status: Status) -> None:
+        self.state.status = status
+        self.state.write()
+
+    # --- requests -------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Release the exec; raises CommandNotFound, CommandNotExecutable or RuntimeFailure."""
+        if self._child is None or self.state.status is not Status.CREATED:
+            raise Conflict(f"container {self.state.id} is {self.state.status}, not created")
+        self._started_at = time.time_ns()
+        try:
+            self._child.start()
+        except StepFailed as failed:
+            error, self._failed_code = _start_error(failed)
+            self._started_at = 0
+            self._kill_init()
+            raise error from failed
+        self._become(Status.RUNNING)
+
+    def kill(self, number: int) -> None:
+        """Signal init; a paused container that is killed is let go, so that it can die."""
+        if self._child is None or self.exit is not None:
+            raise NotRunning(f"container {self.state.id} is not running")
+        try:
+            os.kill(self._child.pid, number)
+        except OSError as error:
+            raise InvalidArgument(f"signal {number}: {error.strerror}") from error
+        if self._paused and number == signal.SIGKILL:
+            self.resume()
+
+    def pause(self) -> None:
+        self._expect_running()
+        self._manager.freeze()
+        self._paused = True
+
+    def resume(self) -> None:
+        self._manager.thaw()
+        self._paused = False
+
+    def resize(self, height: int, width: int) -> None:
+        self.stdio.resize(height, width)
+
+    def update(self, resources: dict[str, Any]) -> list[str]:
+        """Change limits; returns warnings."""
+        if self.exit is not None:
+            raise NotRunning(f"container {self.state.id} is not running")
+        return self._manager.apply(Resources.from_oci(resources))
+
+    def exec(self, exec_id: str, plan: ExecPlan, *, stdin: bool) -> Session:
+        """Run a further process; raises as `start` does."""
+        process = self._expect_running()
+        if self._paused:
+            raise Conflict(f"container {self.state.id} is paused, unpause it before exec")
+        session = Session(self._loop, exec_id, stdin=stdin, complain=self._complain)
+        try:
+            session.start(
+                plan.with_seccomp(process.seccomp, process.seccomp_flags),
+                target=self._pidfd(),
+                namespaces=self._namespaces,
+                attach=self._manager.attach,
+            )
+        except StepFailed as failed:
+            raise _start_error(failed)[0] from failed
+        self._sessions[session.pid] = session
+        session.stdio.listen()
+        return session
+
+    def session(self, exec_id: str) -> Session:
+        for session in self._sessions.values():
+            if session.id == exec_id:
+                return session
+        raise NotFound(f"no such exec session: {exec_id}")
+
+    def delete(self) -> None:
+        """Take a container that was never started apart."""
+        if self.state.status is Status.RUNNING:
+            raise Conflict(f"container {self.state.id} is running")
+        self._kill_init()
+
+    def _expect_running(self) -> ExecPlan:
+        if self._process is None or self.state.status is not Status.RUNNING:
+            raise NotRunning(f"container {self.state.id} is not running")
+        return self._process
+
+    def _pidfd(self) -> int:
+        if self._child is None:
+            raise NotRunning(f"container {self.state.id} is not running")
+        return self._child.pidfd
+
+    def _kill_init(self) -> None:
+        if self._child is not None and self.exit is None:
+            os.kill(self._child.pid, signal.SIGKILL)
+
+    # --- what happens by itself -----------------------------------------------------------------
+
+    def _oom(self, _events: int) -> None:
+        os.read(self._oom_fd, 4096)
+        kills = self._manager.oom_kills()
+        if kills > self._oom_seen:
+            self._oom_seen = kills
+            self._announce({"event": "oom"})
+
+    def reap(self) -> None:
+        """Collect every dead child: init, sessions, and orphans that became ours."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if self._child is not None and pid == self._child.pid and self.exit is None:
+                self._ended(status)
+            elif pid in self._sessions:
+                self._session_ended(self._sessions.pop(pid), status)
+
+    def _session_ended(self, session: Session, status: int) -> None:
+        code = session.finish(status)
+        self._announce({"event": "exec-exit", "exec": session.id, "code": code})
+
+    def _ended(self, status: int) -> None:
+        code, number = syscalls.exit_status(status)
+        if self._failed_code is not None:
+            code, number = self._failed_code, None
+        self.stdio.drain()
+        self._log.close()
+        self.exit = {
+            "id": self.state.id,
+            "code": code,
+            "signal": number,
+            "oom_killed": self._oom_killed(code),
+            "started_at": self._started_at,
+            "finished_at": time.time_ns(),
+        }
+        self._record(self.exit)
+        self._announce({"event": "exit", "record": self.exit})
+        self._tear_down()
+
+    def _oom_killed(self, code: int) -> bool:
+        """As Docker's OOMKilled: the kernel killed for memory here, and the container died so."""
+        return code == 128 + signal.SIGKILL and self._manager.oom_kills() > 0
+
+    def _record(self, record: dict[str, Any]) -> None:
+        if self._started_at or self._failed_code is not None:
+            try:
+                state.write_exit(self.exit_path, record)
+            except OSError as error:
+                self._complain(f"cannot write the exit record: {error}")
+        self.state.pid = 0
+        self._become(Status.STOPPED)
+
+    def _tear_down(self) -> None:
+        for session in list(self._sessions.values()):
+            session.close()
+        try:
+            if self._manager.pids():
+                self._manager.kill()
+        except EngineError as error:
+            self._complain(str(error))
+        self.stdio.close()
+        os.close(self._mounts)
+        self._remove_cgroup()
+        if self.on_end is not None:
+            self.on_end()
+
+    def _remove_cgroup(self) -> None:
+        if self._oom_fd >= 0:
+            self._loop.remove(self._oom_fd)
+            os.close(self._oom_fd)
+            self._oom_fd = -1
+        try:
+            self._manager.remove()
+        except OSError as error:
+            self._complain(f"cannot remove cgroup {self._request.cgroup}: {error}")
+
+
+def _start_error(failed: StepFailed) -> tuple[EngineError, int]:
+    """The engine's error and the exit code a client sees."""
+    if failed.step not in {"lookup", "exec"}:
+        return RuntimeFailure(str(failed)), _NEVER_STARTED
+    if failed.errno == errno.ENOENT:
+        return CommandNotFound(str(failed)), 127
+    return CommandNotExecutable(str(failed)), 126

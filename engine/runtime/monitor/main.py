@@ -1,0 +1,93 @@
+"""How a process forked by the zygote becomes the monitor of one container."""
+
+import os
+import sys
+import time
+from typing import Any, NoReturn
+
+from engine.errors import EngineError, RuntimeFailure
+from engine.runtime import bundle, syscalls, wire
+from engine.runtime.cgroups import Layout
+from engine.runtime.init import StepFailed
+from engine.runtime.monitor.container import Container
+from engine.runtime.monitor.loop import Loop
+from engine.runtime.monitor.server import Server
+from engine.runtime.plan import InitPlan
+
+
+def run(connection: int, layout: Layout) -> NoReturn:
+    """Serve the container that `connection` asks for; the process ends with it."""
+    status = 1
+    try:
+        _become_monitor()
+        _serve(connection, layout)
+        status = 0
+    except Exception:  # noqa: BLE001 (the last chance to say why, in monitor.log)
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(status)
+
+
+def complain(message: str) -> None:
+    """One line in the monitor's own log."""
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    os.write(2, f"{stamp} {message}\n".encode(errors="replace"))
+
+
+def _become_monitor() -> None:
+    os.setsid()
+    syscalls.set_child_subreaper()
+    syscalls.set_process_name("berth-monitor")
+
+
+def _serve(connection: int, layout: Layout) -> None:
+    request, plan, number = _read_request(connection)
+    _log_to(f"{request.bundle}/{bundle.MONITOR_LOG}")
+    loop = Loop()
+    server = Server(loop)
+    try:
+        container = _create(loop, layout, request, plan, server)
+    except (EngineError, OSError, StepFailed) as error:
+        os.write(connection, wire.control(_failure(number, error)))
+        return
+    server.serve(container)
+    client = server.adopt(connection)
+    client.subscribed = True
+    client.tell({"id": number, "ok": server.describe()})
+    del plan, request
+    loop.run()
+
+
+def _create(
+    loop: Loop, layout: Layout, request: wire.CreateRequest, plan: InitPlan, server: Server
+) -> Container:
+    server.listen(request.bundle)
+    container = Container(loop, layout, request, announce=server.announce, complain=complain)
+    loop.watch_children(container.reap)
+    container.create(plan)
+    return container
+
+
+def _failure(number: Any, error: Exception) -> dict[str, Any]:
+    kind = type(error) if isinstance(error, EngineError) else RuntimeFailure
+    return {"id": number, "error": kind.__name__, "message": str(error)}
+
+
+def _read_request(connection: int) -> tuple[wire.CreateRequest, InitPlan, Any]:
+    """The first two frames: the plan, then the `create` request."""
+    decoder = wire.Decoder()
+    plan: InitPlan | None = None
+    while data := os.read(connection, 256 * 1024):
+        for kind, payload in decoder.feed(data):
+            if kind == wire.PLAN:
+                plan = InitPlan.from_wire(wire.parse_plan(payload))
+            elif kind == wire.CONTROL and plan is not None:
+                message = wire.parse_control(payload)
+                return wire.CreateRequest.from_wire(message["request"]), plan, message["id"]
+    raise EOFError("the engine went away before it said what to create")
+
+
+def _log_to(path: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    os.dup2(fd, 2)
+    os.close(fd)

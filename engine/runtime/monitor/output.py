@@ -1,0 +1,126 @@
+"""From the program's stdout, stderr or terminal to the log and to whoever is attached.
+
+Reads at once when something comes after a pause, then at most every COALESCE seconds as long as
+the reads stay small: an interactive program is not delayed, and a chatty one does not wake the
+monitor for every line.
+"""
+
+import errno
+import fcntl
+import os
+from collections.abc import Callable
+from typing import Protocol
+
+from engine.runtime.monitor.loop import HANGUP, READ, Loop, Timer
+
+CHUNK = 256 * 1024
+"""Bytes a read takes at most; more gains nothing and stays in the heap afterwards."""
+
+PIPE_SIZE = 1024 * 1024
+SMALL = 32 * 1024
+COALESCE = 0.015
+TERMINAL_RETRY = 0.2
+
+Sink = Callable[[int, bytes], None]
+"""Takes (1 stdout or 2 stderr, data)."""
+
+
+class Valve(Protocol):
+    """Something that may ask for a pause because a reader of the output cannot keep up."""
+
+    @property
+    def closed(self) -> bool: ...
+
+
+def make_pipe() -> tuple[int, int]:
+    """(reading end, non-blocking; writing end) as large as this user may make it."""
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(reader, False)
+    size = PIPE_SIZE
+    while size > 64 * 1024:
+        try:
+            fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, size)
+            break
+        except OSError:  # fs.pipe-max-size or the user's pipe quota: take what there is
+            size //= 2
+    return reader, writer
+
+
+class Output:
+    """One descriptor the program writes to; `stream` is 1 or 2.
+
+    `terminal`: the master of a pty. It answers EIO while no process has the other end open, which
+    is not the end as long as the container lives.
+    """
+
+    def __init__(
+        self, loop: Loop, fd: int, stream: int, sink: Sink, *, valve: Valve, terminal: bool = False
+    ) -> None:
+        self._loop = loop
+        self._fd = fd
+        self._stream = stream
+        self._sink = sink
+        self._valve = valve
+        self._terminal = terminal
+        self._timer: Timer | None = None
+        self.on_end: Callable[[], None] | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self._fd < 0
+
+    def listen(self) -> None:
+        """Read as soon as there is something, unless the valve is closed."""
+        self._timer = None
+        if self._fd >= 0 and not self._valve.closed and not self._loop.knows(self._fd):
+            self._loop.add(self._fd, READ, self._ready)
+
+    def pause(self) -> None:
+        """Leave what comes in the pipe, until `listen`."""
+        self._loop.cancel(self._timer)
+        self._timer = None
+        self._loop.remove(self._fd)
+
+    def _ready(self, events: int) -> None:
+        size = self._read()
+        if self._fd < 0 or not self._loop.knows(self._fd):
+            return
+        if size < 0:
+            self._rest(TERMINAL_RETRY)
+        elif size < SMALL and not events & HANGUP:
+            self._rest(COALESCE)
+
+    def _rest(self, seconds: float) -> None:
+        self._loop.remove(self._fd)
+        self._timer = self._loop.after(seconds, self.listen)
+
+    def _read(self) -> int:
+        """Bytes read and passed on; 0 at the end or when there is nothing, -1 for a dormant pty."""
+        try:
+            data = os.read(self._fd, CHUNK)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            if error.errno == errno.EIO and self._terminal:
+                return -1
+            raise
+        if not data:
+            self.close()
+            return 0
+        self._sink(self._stream, data)
+        return len(data)
+
+    def drain(self) -> None:
+        """Take everything that is in the pipe now; the writers are dead or no longer waited for."""
+        while self._fd >= 0 and self._read() > 0:
+            pass
+
+    def close(self) -> None:
+        """The end: nothing more will be read; safe to call again."""
+        if self._fd < 0:
+            return
+        self.pause()
+        os.close(self._fd)
+        self._fd = -1
+        if self.on_end is not None:
+            self.on_end()

@@ -1,0 +1,205 @@
+"""The monitor's control socket: who is connected, and which request does what."""
+
+import _socket
+import os
+from collections.abc import Callable
+from typing import Any
+
+from engine.errors import EngineError, InvalidArgument, RuntimeFailure
+from engine.runtime import bundle, wire
+from engine.runtime.monitor.client import Client
+from engine.runtime.monitor.container import Container
+from engine.runtime.monitor.loop import READ, Loop
+from engine.runtime.plan import ExecPlan
+
+LINGER = 5.0
+"""Seconds clients have, after the container's end, to take what is queued for them."""
+
+Answer = dict[str, Any]
+Verb = Callable[[Client, dict[str, Any]], Answer | None]
+"""Returns what goes back, or None when it has answered by itself."""
+
+
+class Server:
+    """Answers every request; a request that fails never ends the monitor."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._clients: set[Client] = set()
+        self._listener: _socket.socket | None = None
+        self._container: Container | None = None
+        self._finishing = False
+        self._verbs: dict[str, Verb] = {
+            "hello": self._hello,
+            "start": self._start,
+            "kill": self._kill,
+            "pause": self._pause,
+            "resume": self._resume,
+            "resize": self._resize,
+            "update": self._update,
+            "attach": self._attach,
+            "exec": self._exec,
+            "resize-exec": self._resize_exec,
+            "kill-exec": self._kill_exec,
+            "delete": self._delete,
+        }
+
+    # --- connections ----------------------------------------------------------------------------
+
+    def listen(self, bundle_path: str) -> None:
+        """Bind `<bundle>/monitor.sock`, for this user only."""
+        directory = bundle.open_directory(bundle_path)
+        try:
+            listener = _socket.socket(
+                _socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK | _socket.SOCK_CLOEXEC
+            )
+            previous = os.umask(0o177)
+            listener.bind(bundle.socket_address(directory))
+            os.umask(previous)
+            listener.listen(64)
+        finally:
+            os.close(directory)
+        self._listener = listener
+        self._loop.add(listener.fileno(), READ, self._accept)
+
+    def serve(self, container: Container) -> None:
+        self._container = container
+        container.on_end = self.finish
+
+    def _accept(self, _events: int) -> None:
+        if self._listener is None:
+            return
+        try:
+            fd, _ = self._listener._accept()  # type: ignore[attr-defined]
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        os.set_inheritable(fd, False)
+        self.adopt(fd)
+
+    def adopt(self, fd: int) -> Client:
+        """Serve a connection that exists already."""
+        client = Client(self._loop, fd, self.request, self._forget)
+        self._clients.add(client)
+        return client
+
+    def _forget(self, client: Client) -> None:
+        self._clients.discard(client)
+        if self._finishing and not self._clients:
+            self._loop.stop()
+
+    def announce(self, event: dict[str, Any]) -> None:
+        for client in list(self._clients):
+            if client.subscribed:
+                client.tell(event)
+
+    def finish(self) -> None:
+        """The container has ended: let every client take its rest, then stop the loop."""
+        if self._listener is not None:
+            self._loop.remove(self._listener.fileno())
+            self._listener.close()
+            self._listener = None
+        self._finishing = True
+        self._loop.after(LINGER if self._clients else 0, self._loop.stop)
+        for client in list(self._clients):
+            client.end()
+
+    # --- requests -------------------------------------------------------------------------------
+
+    def request(self, client: Client, message: dict[str, Any]) -> None:
+        """Do what one CONTROL frame asks for and answer it."""
+        number = message.get("id")
+        try:
+            answer = self._dispatch(client, message)
+        except EngineError as error:
+            reply = {"id": number, "error": type(error).__name__, "message": str(error)}
+        except OSError as error:
+            reply = {"id": number, "error": RuntimeFailure.__name__, "message": str(error)}
+        except (KeyError, TypeError, ValueError) as error:
+            text = f"bad request {message.get('verb')}: {error!r}"
+            reply = {"id": number, "error": InvalidArgument.__name__, "message": text}
+        else:
+            if answer is None:
+                return
+            reply = {"id": number, "ok": answer}
+        client.tell(reply)
+
+    def _dispatch(self, client: Client, message: dict[str, Any]) -> Answer | None:
+        verb = self._verbs.get(str(message.get("verb")))
+        if verb is None:
+            raise InvalidArgument(f"no such request: {message.get('verb')}")
+        return verb(client, message)
+
+    @property
+    def _subject(self) -> Container:
+        if self._container is None:
+            raise RuntimeFailure("the container has not been created yet")
+        return self._container
+
+    def _hello(self, client: Client, _message: dict[str, Any]) -> Answer:
+        client.subscribed = True
+        return self.describe()
+
+    def describe(self) -> Answer:
+        """What an engine needs to take the container over."""
+        container = self._subject
+        return {
+            "id": container.state.id,
+            "status": container.state.status,
+            "pid": container.state.pid,
+            "monitor_pid": os.getpid(),
+            "cgroup": container.state.cgroup,
+            "exit_path": container.exit_path,
+            "warnings": list(container.warnings),
+            "exit": container.exit,
+        }
+
+    def _start(self, _client: Client, _message: dict[str, Any]) -> Answer:
+        self._subject.start()
+        return {}
+
+    def _kill(self, _client: Client, message: dict[str, Any]) -> Answer:
+        self._subject.kill(int(message["signal"]))
+        return {}
+
+    def _pause(self, _client: Client, _message: dict[str, Any]) -> Answer:
+        self._subject.pause()
+        return {}
+
+    def _resume(self, _client: Client, _message: dict[str, Any]) -> Answer:
+        self._subject.resume()
+        return {}
+
+    def _resize(self, _client: Client, message: dict[str, Any]) -> Answer:
+        self._subject.resize(int(message["height"]), int(message["width"]))
+        return {}
+
+    def _update(self, _client: Client, message: dict[str, Any]) -> Answer:
+        return {"warnings": self._subject.update(message["resources"])}
+
+    def _attach(self, client: Client, message: dict[str, Any]) -> None:
+        streams = tuple(int(stream) for stream in message["streams"])
+        stdio = self._subject.stdio
+        client.tell({"id": message["id"], "ok": {}})  # first, before any output
+        stdio.attach(client, streams, stdin=bool(message["stdin"]))
+
+    def _exec(self, client: Client, message: dict[str, Any]) -> Answer:
+        if client.plan is None:
+            raise InvalidArgument("exec needs a plan")
+        plan = ExecPlan.from_wire(wire.parse_plan(client.plan))
+        client.plan = None
+        session = self._subject.exec(str(message["exec"]), plan, stdin=bool(message["stdin"]))
+        session.stdio.attach(client, (1, 2), stdin=bool(message["stdin"]))
+        return {"pid": session.pid}
+
+    def _resize_exec(self, _client: Client, message: dict[str, Any]) -> Answer:
+        session = self._subject.session(str(message["exec"]))
+        session.stdio.resize(int(message["height"]), int(message["width"]))
+        return {}
+
+    def _kill_exec(self, _client: Client, message: dict[str, Any]) -> Answer:
+        self._subject.session(str(message["exec"])).signal(int(message["signal"]))
+        return {}
+
+    def _delete(self, _client: Client, _message: dict[str, Any]) -> Answer:
+        self._subject.delete()
+        return {}

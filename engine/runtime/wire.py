@@ -1,0 +1,139 @@
+"""Every message between engine, zygote and monitor, and how it is framed.
+
+Engine to zygote: one SOCK_SEQPACKET message a fork, the new monitor's connection as SCM_RIGHTS.
+Engine to monitor: a stream of frames, `>IB` (payload length, kind) and the payload. No I/O here,
+and nothing the monitor does not need.
+"""
+
+import json
+import marshal
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from struct import Struct
+from typing import Any
+
+CONTROL, STDIN, STDOUT, STDERR, STDIN_EOF, PLAN = 1, 2, 3, 4, 5, 6
+"""Frame kinds. CONTROL is a JSON object, PLAN a marshal'd value, the rest are raw bytes."""
+
+HEADER = Struct(">IB")
+MAX_PAYLOAD = 32 * 1024 * 1024
+"""Larger frames are refused: a plan holds at most the kernel's 2 MiB of arguments several times."""
+
+MARSHAL_VERSION = 2
+"""Without object references: the same value always gives the same bytes, on every Python."""
+
+# CONTROL objects. Request: {"verb": …, "id": n, arguments}; answer: {"id": n, "ok": {…}} or
+# {"id": n, "error": class name in engine.errors, "message": …}; unasked: {"event": …}.
+
+STREAM_KINDS = {1: STDOUT, 2: STDERR}
+"""Stream number (1 stdout, 2 stderr) to frame kind."""
+
+
+class WireError(ValueError):
+    """The peer sent what this protocol does not allow."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRequest:
+    """What a monitor needs to know about its container, beside the compiled plan.
+
+    Sizes are bytes; `log_max_bytes` 0 never rotates; `resources` are OCI `linux.resources`.
+    """
+
+    id: str
+    bundle: str
+    log_path: str
+    exit_path: str
+    log_max_bytes: int
+    log_max_files: int
+    open_stdin: bool
+    stdin_once: bool
+    cgroup: str
+    resources: dict[str, Any]
+
+    def to_wire(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_wire(cls, fields: dict[str, Any]) -> "CreateRequest":
+        return cls(**fields)
+
+
+def frame(kind: int, payload: bytes) -> bytes:
+    """One frame, ready to send."""
+    return HEADER.pack(len(payload), kind) + payload
+
+
+def control(message: dict[str, Any]) -> bytes:
+    """One CONTROL frame."""
+    return frame(CONTROL, json.dumps(message, separators=(",", ":")).encode())
+
+
+def parse_control(payload: bytes) -> dict[str, Any]:
+    """The object of a CONTROL frame.
+
+    Raises:
+        WireError: not a JSON object.
+    """
+    try:
+        message = json.loads(payload)
+    except ValueError as error:
+        raise WireError(f"control frame is not JSON: {error}") from error
+    if not isinstance(message, dict):
+        raise WireError(f"control frame is not an object: {payload[:40]!r}")
+    return message
+
+
+def plan(value: Any) -> bytes:
+    """One PLAN frame: only made by the engine for the monitors of its own installation."""
+    return frame(PLAN, marshal.dumps(value, MARSHAL_VERSION))
+
+
+def parse_plan(payload: bytes) -> Any:
+    """The value of a PLAN frame.
+
+    Raises:
+        WireError: not a marshal'd value.
+    """
+    try:
+        return marshal.loads(payload)
+    except (EOFError, ValueError, TypeError) as error:
+        raise WireError(f"plan frame is damaged: {error}") from error
+
+
+def parse_header(header: bytes) -> tuple[int, int]:
+    """(payload length, kind) of a frame's first five bytes.
+
+    Raises:
+        WireError: longer than MAX_PAYLOAD, or an unknown kind.
+    """
+    length, kind = HEADER.unpack(header)
+    if length > MAX_PAYLOAD or not CONTROL <= kind <= PLAN:
+        raise WireError(f"bad frame header {header.hex()}")
+    return length, kind
+
+
+class Decoder:
+    """Frames out of a byte stream that arrives in pieces of any size."""
+
+    __slots__ = ("_buffer",)
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """Take `data` in and yield every frame that is complete, as (kind, payload).
+
+        Raises:
+            WireError: the stream is not this protocol; nothing after it can be trusted.
+        """
+        buffer = self._buffer
+        buffer += data
+        while len(buffer) >= HEADER.size:
+            length, kind = parse_header(bytes(buffer[: HEADER.size]))
+            end = HEADER.size + length
+            if len(buffer) < end:
+                return
+            payload = bytes(buffer[HEADER.size : end])
+            del buffer[:end]
+            yield kind, payload
