@@ -20,6 +20,7 @@ DEFAULT_CAPABILITIES = [
         *("SETFCAP", "SETPCAP", "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE"),
     )
 ]
+_SETS = ("bounding", "effective", "permitted")
 _MOUNTS = [
     ("/proc", "proc", "proc", ["nosuid", "noexec", "nodev"]),
     ("/dev", "tmpfs", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
@@ -60,9 +61,7 @@ def make_config(root: Path, *args: str) -> dict[str, Any]:
             "cwd": "/",
             "user": {"uid": 0, "gid": 0},
             "noNewPrivileges": False,
-            "capabilities": {
-                name: DEFAULT_CAPABILITIES for name in ("bounding", "effective", "permitted")
-            },
+            "capabilities": dict.fromkeys(_SETS, DEFAULT_CAPABILITIES),
         },
         "mounts": [
             {"destination": target, "type": kind, "source": source, "options": list(options)}
@@ -185,3 +184,9 @@ def reap(child: init.Child) -> int:
     _, status = os.waitpid(child.pid, 0)
     os.close(child.pidfd)
     return syscalls.exit_status(status)[0]
+
+
+def status_fields(text: str) -> dict[str, str]:
+    """The lines of a /proc/PID/status."""
+    pairs = (line.partition(":") for line in text.splitlines())
+    return {name: value.strip() for name, _, value in pairs}
