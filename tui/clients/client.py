@@ -1,12 +1,14 @@
 """One engine, whichever it is: Docker's calls, berth's own, and who answered."""
 
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 
 from tui.clients.berth import Berth
 from tui.clients.docker import Containers, Execs, Images, System
 from tui.clients.endpoint import Endpoint
+from tui.clients.errors import NotSupported
 from tui.clients.transport import Transport
-from tui.models import EngineInfo, NodeInfo
+from tui.models import EngineInfo, Feature, NodeInfo
 
 
 class Client:
@@ -55,6 +57,20 @@ class Client:
         self.containers.host_memory = node.memory or None
         info = self.info or await self.open()
         return replace(node, engine=info.name, api_version=info.api_version)
+
+    def from_host(self, programs: Sequence[str], reference: str) -> AsyncGenerator[str, None]:
+        """Makes an image of programs of the engine's machine; yields what it does.
+
+        Raises:
+            NotSupported: when the engine is not berth's, saying what else works.
+        """
+        info = self.info
+        if info is None or not info.has(Feature.FROM_HOST):
+            raise NotSupported(
+                f"{info.name if info else 'this engine'} cannot make an image from the host: "
+                "only a berth engine can; load or import a file instead"
+            )
+        return self.berth.from_host(programs, reference)
 
     async def close(self) -> None:
         """Ends every open request."""

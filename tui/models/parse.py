@@ -7,7 +7,7 @@ import math
 import re
 import shlex
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)(i?b?)", re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)\s*([kmgtp]?)(i?b?)", re.IGNORECASE | re.ASCII)
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
 _SCALE = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -18,7 +18,7 @@ MINIMUM_MEMORY = 6 << 20
 
 
 def parse_size(text: str) -> int:
-    """Bytes of ``64m``, ``1.5 GiB``, ``4096``; units are binary, as ``docker run -m`` takes them."""
+    """Bytes of ``64m``, ``1.5 GiB``, ``4096``; units are binary, as in ``docker run -m``."""
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"not a size: {text!r}; write for example 64m, 1.5g or 4096")

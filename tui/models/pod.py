@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tui.models.container import Container
+from tui.models.container import Container, ContainerState
 
 POD_LABEL = "berth.pod"
 PROJECT_LABEL = "com.docker.compose.project"
@@ -19,13 +19,17 @@ class PodGroup:
 
     @property
     def ready(self) -> int:
-        """How many of its containers run."""
-        return sum(1 for container in self.containers if container.running)
+        """How many of its containers run and are not known to be unhealthy."""
+        return sum(1 for one in self.containers if _ready(one))
 
     @property
     def restarts(self) -> int:
         """Restarts of all its containers, as far as known."""
         return sum(container.restarts or 0 for container in self.containers)
+
+
+def _ready(container: Container) -> bool:
+    return container.state is ContainerState.RUNNING and container.health != "unhealthy"
 
 
 def pod_name(container: Container) -> str:

@@ -1,5 +1,6 @@
 """``/containers`` of the Docker Engine API."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
@@ -10,7 +11,7 @@ from urllib.parse import quote
 from tui.clients.docker import codec, logs, stats
 from tui.clients.docker.values import number, section, strings, text
 from tui.clients.duplex import Duplex, upgrade
-from tui.clients.errors import ClientError
+from tui.clients.errors import ClientError, Conflict
 from tui.clients.transport import ANSWER_SECONDS, CHUNK, Transport
 from tui.models import Container, ContainerDetail, LogLine, Processes, RunRequest, Sample
 
@@ -176,9 +177,16 @@ class Containers:
         return bool(section(data, "Config").get("Tty"))
 
     async def stats(self, ref: str) -> Sample:
-        """One sample; the engine takes a second for it, to have rates."""
-        data = await self._transport.json("GET", path_of(ref, "stats"), params={"stream": "0"})
-        return stats.sample(data, host_memory=self.host_memory)
+        """One sample with rates; that takes the engine a second or two.
+
+        Raises:
+            Conflict: when the container does not run.
+        """
+        async with asyncio.timeout(ANSWER_SECONDS), aclosing(self.stats_stream(ref)) as samples:
+            async for sample in samples:
+                if sample.throttled_percent is not None:
+                    return sample
+        raise Conflict(f"container {ref} is not running")
 
     async def stats_stream(self, ref: str) -> AsyncGenerator[Sample, None]:
         """A sample a second until the container stops; the first has no rates."""
