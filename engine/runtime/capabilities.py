@@ -55,7 +55,8 @@ def available(wanted: Capabilities) -> tuple[Capabilities, int]:
         wanted.effective & permitted,
         wanted.permitted & permitted,
         wanted.inheritable & permitted,
-        wanted.ambient & permitted,
+        # capabilities(7): only what is permitted and inheritable can be ambient; runc drops the rest
+        wanted.ambient & wanted.permitted & wanted.inheritable & permitted,
     )
     return cut, every & ~permitted
 
