@@ -49,15 +49,35 @@ class Hijacked(web.StreamResponse):
         """Nothing to end: the stream has ended."""
 
 
-class _Owner(asyncio.StreamReaderProtocol):
-    """Owns the transport meanwhile, and tells aiohttp if the connection is lost."""
+class _Owner(asyncio.Protocol):
+    """Owns the transport meanwhile, and tells aiohttp if the connection is lost.
+
+    asyncio's own stream protocol would do, but its writer closes what it no longer owns.
+    """
 
     def __init__(self, reader: asyncio.StreamReader, http: asyncio.BaseProtocol) -> None:
-        super().__init__(reader)
+        self._reader = reader
         self._http = http
+        self.writable = asyncio.Event()
+        self.writable.set()
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed_data(data)
+
+    def eof_received(self) -> bool:
+        """True keeps our half open."""
+        self._reader.feed_eof()
+        return True
+
+    def pause_writing(self) -> None:
+        self.writable.clear()
+
+    def resume_writing(self) -> None:
+        self.writable.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
+        self._reader.feed_eof()
+        self.writable.set()
         self._http.connection_lost(exc)
 
 
@@ -65,25 +85,27 @@ class Connection:
     """The client's side of a hijacked request."""
 
     def __init__(self, transport: asyncio.Transport, http: asyncio.BaseProtocol) -> None:
-        loop = asyncio.get_running_loop()
         self._transport = transport
         self._reader = asyncio.StreamReader(limit=BUFFER)
-        owner = _Owner(self._reader, http)
-        transport.set_protocol(owner)
-        owner.connection_made(transport)
+        self._reader.set_transport(transport)
+        self._owner = _Owner(self._reader, http)
+        transport.set_protocol(self._owner)
         transport.resume_reading()
-        self._writer = asyncio.StreamWriter(transport, owner, self._reader, loop)
 
     async def read(self) -> bytes:
         """What the client sent, or nothing once it has closed its writing side."""
-        try:
-            return await self._reader.read(BUFFER)
-        except ConnectionError:
-            return b""
+        return await self._reader.read(BUFFER)
 
     async def write(self, data: bytes) -> None:
-        self._writer.write(data)
-        await self._writer.drain()
+        """Returns when the client has read most of it.
+
+        Raises:
+            ConnectionResetError: the client is gone.
+        """
+        if self._transport.is_closing():
+            raise ConnectionResetError("hijack: the client went away")
+        self._transport.write(data)
+        await self._owner.writable.wait()
 
     async def discard(self) -> None:
         """Read to the client's end; unread bytes would turn our close into a reset."""
@@ -95,7 +117,6 @@ class Connection:
         if self._transport.is_closing():
             return
         with contextlib.suppress(OSError, TimeoutError):
-            await self._writer.drain()
             self._transport.write_eof()
             await asyncio.wait_for(self.discard(), LINGER_SECONDS)
 
