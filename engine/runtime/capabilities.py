@@ -55,7 +55,7 @@ def available(wanted: Capabilities) -> tuple[Capabilities, int]:
         wanted.effective & permitted,
         wanted.permitted & permitted,
         wanted.inheritable & permitted,
-        # capabilities(7): only what is permitted and inheritable can be ambient; runc drops the rest
+        # capabilities(7): only the permitted and inheritable can be ambient; runc drops the rest
         wanted.ambient & wanted.permitted & wanted.inheritable & permitted,
     )
     return cut, every & ~permitted

@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.errors import InvalidArgument, Unsupported
 
-from . import capabilities, devices, mount, namespaces, plan, rlimits, syscalls
+from . import capabilities, devices, hierarchies, mount, namespaces, plan, rlimits, syscalls
 from .fields import Fields
 from .mount import Mount
 from .sysctl import compile_sysctl
@@ -51,6 +51,8 @@ def compile_init(
         root_propagation=_root_propagation(linux, fields),
         root_readonly=root.boolean("readonly"),
         mounts=_mounts(fields),
+        cgroup_mounts=hierarchies.mounted(),
+        cgroup_links=hierarchies.links(),
         devices=_devices(linux),
         masked_paths=_paths(linux, "maskedPaths"),
         readonly_paths=_paths(linux, "readonlyPaths"),

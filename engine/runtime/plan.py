@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .mount import Mount
+from .syscalls import CLONE_NEWCGROUP
 
 _Wire = tuple[Any, ...]
 
@@ -38,6 +39,16 @@ class DevicePlan:
     minor: int
     uid: int
     gid: int
+
+
+@dataclass(frozen=True, slots=True)
+class CgroupMount:
+    """One cgroup hierarchy of the host, for the container's view of its own cgroup."""
+
+    mount_point: str
+    root: str  # the cgroup shown at the mount point
+    version: int
+    option: str  # v1: the controllers, or name=…
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +100,15 @@ class ExecPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class CgroupView:
+    """What a cgroup mount of the container is made of."""
+
+    mounts: tuple[CgroupMount, ...]
+    links: tuple[tuple[str, str], ...]
+    own_namespace: bool
+
+
+@dataclass(frozen=True, slots=True)
 class InitPlan:
     """Everything the first process of a container has to set up before it executes."""
 
@@ -105,6 +125,8 @@ class InitPlan:
     root_propagation: int
     root_readonly: bool
     mounts: tuple[MountPlan, ...]
+    cgroup_mounts: tuple[CgroupMount, ...]
+    cgroup_links: tuple[tuple[str, str], ...]  # name, target; both below /sys/fs/cgroup
     devices: tuple[DevicePlan, ...]
     masked_paths: tuple[str, ...]
     readonly_paths: tuple[str, ...]
@@ -117,6 +139,12 @@ class InitPlan:
             result |= flag
         return result
 
+    @property
+    def cgroup_view(self) -> CgroupView:
+        """The cgroup hierarchies as this container is to see them."""
+        own = bool(self.namespaces & CLONE_NEWCGROUP)
+        return CgroupView(self.cgroup_mounts, self.cgroup_links, own)
+
     def to_wire(self) -> _Wire:
         """Only tuples and primitives, for marshal."""
         return _pack(
@@ -124,6 +152,7 @@ class InitPlan:
             process=self.process.to_wire(),
             rootfs_mounts=tuple(map(_pack, self.rootfs_mounts)),
             mounts=tuple(map(_pack, self.mounts)),
+            cgroup_mounts=tuple(map(_pack, self.cgroup_mounts)),
             devices=tuple(map(_pack, self.devices)),
         )
 
@@ -134,6 +163,7 @@ class InitPlan:
         values["process"] = ExecPlan.from_wire(values["process"])
         values["rootfs_mounts"] = tuple(MountPlan(*each) for each in values["rootfs_mounts"])
         values["mounts"] = tuple(MountPlan(*each) for each in values["mounts"])
+        values["cgroup_mounts"] = tuple(CgroupMount(*each) for each in values["cgroup_mounts"])
         values["devices"] = tuple(DevicePlan(*each) for each in values["devices"])
         return cls(**values)
 

@@ -1,14 +1,16 @@
 """Who the program runs as: user, groups, capabilities, no_new_privs, seccomp, environment."""
 
+import _signal  # type: ignore[import-not-found]  # signal makes enumerations of all numbers
 import errno
 import os
-import signal
 import stat
 
 from engine.runtime import capabilities, syscalls
 from engine.runtime.plan import ExecPlan
 
 _KEYRING_REFUSALS = (errno.EPERM, errno.ENOSYS, errno.EDQUOT, errno.EACCES)
+# 9 and 19 are fixed by the kernel, 32 and 33 are the C library's own.
+_SIGNALS = tuple(number for number in range(1, 65) if number not in (9, 19, 32, 33))
 _LARGEST_PASSWD = 4 * 1024 * 1024
 
 
@@ -97,17 +99,16 @@ def _passwd() -> bytes:
     except OSError:
         return b""  # an image without users
     try:
-        regular = stat.S_ISREG(os.fstat(fd).st_mode)
-        return os.read(fd, _LARGEST_PASSWD) if regular else b""
+        status = os.fstat(fd)
+        regular = stat.S_ISREG(status.st_mode)
+        return os.read(fd, min(status.st_size, _LARGEST_PASSWD)) if regular else b""
     finally:
         os.close(fd)
 
 
 def default_signals() -> None:
     """Undo what survives an exec: ignored signals and the mask."""
-    for number in range(1, signal.NSIG):
-        if number in (signal.SIGKILL, signal.SIGSTOP, 32, 33):
-            continue  # fixed by the kernel, or the C library's own
-        if signal.getsignal(number) is not signal.SIG_DFL:
-            signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in _SIGNALS:
+        if _signal.getsignal(number) != _signal.SIG_DFL:
+            _signal.signal(number, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())

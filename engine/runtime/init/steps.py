@@ -190,7 +190,7 @@ def _cgroup(context: InitContext) -> None:
     if context.plan.unshare & syscalls.CLONE_NEWCGROUP:
         syscalls.unshare(syscalls.CLONE_NEWCGROUP)
     assert context.mounter is not None
-    context.mounter.make_cgroup(bool(context.plan.namespaces & syscalls.CLONE_NEWCGROUP))
+    context.mounter.make_cgroup(context.plan.cgroup_view)
 
 
 def _hidden(context: InitContext) -> None:

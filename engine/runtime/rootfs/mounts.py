@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from engine.runtime import mount as words
 from engine.runtime import syscalls
-from engine.runtime.plan import MountPlan
+from engine.runtime.plan import CgroupView, MountPlan
 
 from . import cgroup, paths
 
@@ -76,12 +76,12 @@ class Mounter:
             elif mount.type not in cgroup.TYPES:
                 self._fresh(mount)
 
-    def make_cgroup(self, own_namespace: bool) -> None:
+    def make_cgroup(self, view: CgroupView) -> None:
         """Make the cgroup view, then what could only now become read-only."""
         for mount in self._mounts:
             if mount.type in cgroup.TYPES:
                 target = self._target(mount, True)
-                cgroup.mount_view(self._root, mount, target, own_namespace)
+                cgroup.mount_view(self._root, mount, target, view)
                 os.close(target)
         for path in self._readonly:
             fd = paths.open_path(self._root, path)
