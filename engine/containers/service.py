@@ -1,5 +1,6 @@
 """The container service: every verb the APIs have, each delegated to the file of its name."""
 
+import builtins
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import Literal
@@ -88,9 +89,14 @@ class Containers:
         """What `restore` found damaged or lost, in words for a person."""
         return tuple(self._context.warnings)
 
-    def in_use(self, image_id: str) -> list[str]:
+    def in_use(self, image_id: str) -> builtins.list[str]:
         """Ids of the containers, running or not, that were made of this image."""
         return [c.id for c in self._context.registry.containers() if c.image_id == image_id]
+
+    def is_running(self, container_id: str) -> bool:
+        """Whether this container has a process; False for an id that is gone."""
+        live = self._context.registry.get(container_id)
+        return live is not None and live.running
 
     async def create(self, name: str | None, config: Config, host: HostConfig) -> Created:
         """Validate, merge with the image's defaults, and record a container; starts nothing.
@@ -108,7 +114,7 @@ class Containers:
 
     def list(
         self, filters: Filters, *, all: bool = False, limit: int | None = None
-    ) -> list[Container]:
+    ) -> builtins.list[Container]:
         """Newest first; only running ones unless `all`, `limit` or a status filter says else."""
         return listing.containers(self._context, filters, all=all, limit=limit)
 
@@ -122,9 +128,7 @@ class Containers:
         """
         return await start.start(self._context, self._context.registry.find(ref))
 
-    async def stop(
-        self, ref: str, timeout: int | None = None, signal: str | None = None
-    ) -> bool:
+    async def stop(self, ref: str, timeout: int | None = None, signal: str | None = None) -> bool:
         """Ask it to end, then kill it after `timeout` seconds (-1: never); False if not running.
 
         None takes the container's own timeout or 10 s, and its own stop signal or SIGTERM.
@@ -188,7 +192,7 @@ class Containers:
 
     async def update(
         self, ref: str, resources: Resources, restart_policy: RestartPolicy | None = None
-    ) -> list[str]:
+    ) -> builtins.list[str]:
         """Change limits of a container, running or not; what is 0 or None stays. Warnings."""
         live = self._context.registry.find(ref)
         return await update.update(self._context, live, resources, restart_policy)

@@ -1,0 +1,54 @@
+"""kill: send a signal to a container's first process."""
+
+import signal as signals_of_python
+
+from engine.containers import signals
+from engine.containers.context import Context
+from engine.containers.live import Live
+from engine.containers.model import Status
+from engine.errors import NotRunning
+
+
+async def kill(context: Context, live: Live, signal: str) -> None:
+    """See `Containers.kill`."""
+    number = signals.parse(signal)
+    if not live.alive:
+        raise NotRunning(f"cannot kill container: {live.name}: container {live.id} is not running")
+    if number in _ending(live):
+        context.change_state(live, stopped_by_user=True)
+    if live.status is Status.RESTARTING:
+        await _call_off(context, live, number)
+        return
+    await send(context, live, number)
+
+
+async def send(context: Context, live: Live, number: int) -> None:
+    """Send a signal; one meant to end a frozen container also thaws it.
+
+    Raises:
+        NotRunning: there is no process.
+    """
+    monitor = live.monitor
+    if monitor is None or not live.running:
+        raise NotRunning(f"container {live.id} is not running")
+    await monitor.kill(number)
+    context.publish(live, "kill", signal=str(number))
+    if live.status is Status.PAUSED and number in _ending(live):
+        await monitor.resume()
+        if live.status is Status.PAUSED:
+            context.change_state(live, status=Status.RUNNING)
+            context.publish(live, "unpause")
+
+
+async def _call_off(context: Context, live: Live, number: int) -> None:
+    from engine.containers.stop import call_off  # it sends signals, and so needs this file
+
+    async with live.lock:
+        if live.status is Status.RESTARTING and number in _ending(live):
+            call_off(context, live)
+
+
+def _ending(live: Live) -> frozenset[int]:
+    """Signals that mean the container shall not run any more."""
+    own = signals.parse(live.record.config.stop_signal or "SIGTERM")
+    return frozenset((own, int(signals_of_python.SIGKILL), int(signals_of_python.SIGTERM)))

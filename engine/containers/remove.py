@@ -1,0 +1,87 @@
+"""remove: delete a container with everything that is its own."""
+
+import asyncio
+from signal import SIGKILL
+
+from engine.containers import exits, kill, restart_policy
+from engine.containers.context import Context
+from engine.containers.live import Live
+from engine.containers.model import Status, WaitResult
+from engine.errors import Conflict, EngineError, NotRunning, RuntimeFailure
+
+GRACE = 30.0
+"""Seconds a killed process may take to be gone."""
+
+
+async def remove(context: Context, live: Live, *, force: bool) -> None:
+    """See `Containers.remove`.
+
+    Raises:
+        Conflict: it runs and `force` was not given, or another removal is at work.
+        RuntimeFailure: something cannot be deleted; the container is dead and can be removed again.
+    """
+    _check(live, force=force)
+    if live.alive:
+        await _end(context, live)
+    async with live.lock:
+        if context.registry.get(live.id) is not live:
+            return  # removed by somebody else while we waited for the lock
+        _check(live, force=force)
+        await live.settle()
+        await _delete(context, live)
+    context.publish(live, "destroy")
+    _tell(live)
+
+
+def _check(live: Live, *, force: bool) -> None:
+    if live.status is Status.REMOVING:
+        raise Conflict(f"removal of container {live.id} is already in progress")
+    if not live.alive or force:
+        return
+    advice = "stop the container before removing or force remove"
+    if live.status is Status.PAUSED:
+        advice = "unpause and then stop the container before removing or force remove"
+    raise Conflict(f'cannot remove container "/{live.name}": container is {live.status}: {advice}')
+
+
+async def _end(context: Context, live: Live) -> None:
+    """Without the lock: whoever holds it may be a stop that waits for ever."""
+    context.change_state(live, stopped_by_user=True)
+    watcher = live.watcher
+    try:
+        await kill.send(context, live, SIGKILL)
+    except NotRunning:
+        return  # it has ended by itself, or waits for a restart that _delete calls off
+    if watcher is None:
+        return
+    done, _ = await asyncio.wait({watcher}, timeout=GRACE)
+    if not done:
+        raise RuntimeFailure(f"container {live.id} is still there {GRACE:g} s after SIGKILL")
+
+
+async def _delete(context: Context, live: Live) -> None:
+    restart_policy.cancel(live)
+    context.change_state(live, status=Status.REMOVING, pid=0)
+    try:
+        await context.images.release(live.id)
+        await asyncio.to_thread(context.paths.discard, live.id)
+    except (EngineError, OSError) as error:
+        message = f"unable to remove container {live.id}: {error}"
+        context.change_state(live, status=Status.DEAD, error=message)
+        raise RuntimeFailure(message) from error
+    context.table.delete(live.id)
+    context.execs.forget(live.id)
+    context.registry.drop(live)
+
+
+def _tell(live: Live) -> None:
+    """Nobody waits for ever: neither for the removal, nor for an exit that will not come."""
+    exits.notify(live)
+    for pending in live.pending:
+        pending.abandon()
+    live.pending.clear()
+    state = live.record.state
+    for waiter in live.removal_waiters:
+        if not waiter.done():
+            waiter.set_result(WaitResult(state.exit_code, state.error))
+    live.removal_waiters.clear()

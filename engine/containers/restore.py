@@ -1,0 +1,140 @@
+"""restore: take up what an engine before this one left, without letting one loss stop the rest."""
+
+import asyncio
+import dataclasses
+import json
+import time
+
+from engine.containers import exits, health, restart_policy
+from engine.containers.codec import Damaged, decode
+from engine.containers.context import Context
+from engine.containers.launch import follow
+from engine.containers.live import Live
+from engine.containers.model import Container, Status
+from engine.containers.ports import Monitor
+from engine.containers.remove import remove
+from engine.errors import Conflict, EngineError
+from engine.runtime.launcher import read_exit_record
+
+BUDGET = 15.0
+"""Seconds for finding all monitors; they are asked at the same time."""
+
+LOST = "the container's monitor is gone and left no exit record: its exit code is not known"
+
+
+async def restore(context: Context) -> None:
+    """See `Containers.restore`."""
+    for line in context.database.warnings:
+        context.warn(line)
+    context.database.warnings.clear()
+    _load(context)
+    _recover(context)
+    async with asyncio.TaskGroup() as group:
+        for live in context.registry:
+            group.create_task(_restore(context, live))
+
+
+def _load(context: Context) -> None:
+    """Every record that can be read; the others are set aside and named."""
+    for key, document in context.table.items():
+        try:
+            _add(context, decode(Container, document), key)
+        except (Damaged, Conflict) as error:
+            context.table.set_aside(key, str(error))
+    for line in context.database.warnings:
+        context.warn(line)
+    context.database.warnings.clear()
+
+
+def _recover(context: Context) -> None:
+    """Containers whose record is lost, from the copy beside their log."""
+    if not context.paths.containers.is_dir():
+        return
+    for home in sorted(context.paths.containers.iterdir()):
+        if context.registry.get(home.name) is not None:
+            continue
+        try:
+            document = json.loads(context.paths.record(home.name).read_text())
+            live = _add(context, decode(Container, document), home.name)
+        except (OSError, ValueError, Conflict) as error:
+            aside = context.paths.set_aside(home.name)
+            context.warn(f"container {home.name} has no usable record ({error}): see {aside}")
+        else:
+            context.save(live)
+            context.recovered.add(live.id)
+            context.warn(f"container {live.name} ({live.id[:12]}) was recovered from its copy")
+
+
+def _add(context: Context, record: Container, key: str) -> Live:
+    if record.id != key:
+        raise Damaged(f"the record's id is {record.id}, not {key}")
+    live = Live(dataclasses.replace(record, exec_ids=()))
+    context.registry.add(live)
+    return live
+
+
+async def _restore(context: Context, live: Live) -> None:
+    """One container; what goes wrong is said, and is its own affair."""
+    try:
+        async with asyncio.timeout(BUDGET), live.lock:
+            await _take_up(context, live)
+    except (EngineError, OSError, TimeoutError) as error:
+        words = str(error) or f"no answer within {BUDGET:g} s"
+        context.warn(f"cannot restore container {live.name} ({live.id[:12]}): {words}")
+
+
+async def _take_up(context: Context, live: Live) -> None:
+    if live.status in (Status.REMOVING, Status.DEAD):
+        _remove_later(context, live)
+        return
+    bundle = context.paths.bundle(live.id)
+    if live.running or live.id in context.recovered or bundle.exists():
+        monitor = await context.launcher.adopt(live.id, bundle)
+        if monitor is not None and monitor.status != "created":
+            _adopt(context, live, monitor)
+            return
+        if monitor is not None:
+            await monitor.delete()  # the engine ended between its create and its start
+        _record_end(context, live)
+    _apply_policies(context, live)
+
+
+def _adopt(context: Context, live: Live, monitor: Monitor) -> None:
+    started_at = live.record.state.started_at or time.time_ns()
+    status = Status.PAUSED if live.status is Status.PAUSED else Status.RUNNING
+    check = live.record.config.healthcheck
+    context.change_state(
+        live,
+        status=status,
+        pid=monitor.pid,
+        started_at=started_at,
+        health=live.record.state.health or health.initial(check),
+    )
+    follow(context, live, monitor)
+    health.begin(context, live)
+
+
+def _record_end(context: Context, live: Live) -> None:
+    """It ended while no engine looked; one that was only created did not run at all."""
+    outcome = read_exit_record(context.paths.exit(live.id))
+    if outcome is not None:
+        exits.finish(context, live, outcome)
+    elif live.running:
+        exits.finish_lost(context, live, LOST)
+        context.warn(f"container {live.name} ({live.id[:12]}): {LOST}")
+
+
+def _apply_policies(context: Context, live: Live) -> None:
+    if live.status is Status.RESTARTING:
+        restart_policy.schedule(context, live)
+    elif live.record.host_config.auto_remove:
+        _remove_later(context, live)
+    elif restart_policy.applies_at_start(live):
+        context.change_state(live, status=Status.RESTARTING, stopped_by_user=False)
+        restart_policy.schedule(context, live)
+
+
+def _remove_later(context: Context, live: Live) -> None:
+    """Finish a removal that was begun: the lock is ours until we return."""
+    context.change_state(live, status=Status.DEAD)
+    context.tasks.spawn(remove(context, live, force=True), f"remove {live.name}")

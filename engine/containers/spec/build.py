@@ -1,0 +1,83 @@
+"""The whole config.json of one container."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.containers.model import Container
+from engine.containers.paths import Paths
+from engine.containers.spec import devices, files, mounts, security
+from engine.containers.spec.capabilities import granted
+from engine.containers.spec.namespaces import namespaces
+from engine.containers.spec.process import hostname, process
+from engine.containers.spec.resources import resources
+from engine.containers.spec.rootfs import Rootfs
+from engine.containers.spec.users import resolve
+from engine.runtime.mount import Mount
+
+OCI_VERSION = "1.2.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """Builds specs below one cgroup parent; reads and writes files, so it runs in a thread."""
+
+    paths: Paths
+    cgroup_parent: str
+
+    def build(self, container: Container, rootfs_mounts: Sequence[Mount]) -> dict[str, Any]:
+        """OCI's config.json in OCI's keys.
+
+        Raises:
+            InvalidArgument: a user, device or mount source that does not exist.
+        """
+        host = container.host_config
+        rootfs = Rootfs.of(rootfs_mounts)
+        user = resolve(rootfs, container.config.user, host.group_add)
+        name = hostname(container)
+        files.write(container, self.paths, name)
+        return {
+            "ociVersion": OCI_VERSION,
+            "root": {
+                "path": str(self.paths.bundle(container.id) / "rootfs"),
+                "readonly": host.readonly_rootfs,
+            },
+            "process": process(container, user, name),
+            "mounts": self._mounts(container, rootfs),
+            "linux": self._linux(container),
+            "annotations": {"org.berth.image": container.config.image},
+        } | _names(container, name)
+
+    def _mounts(self, container: Container, rootfs: Rootfs) -> list[dict[str, Any]]:
+        """A mount of the user's takes the place of ours at the same path."""
+        host = container.host_config
+        own = mounts.user_mounts(container, self.paths, rootfs)
+        taken = {mount["destination"] for mount in own}
+        ours = mounts.default_mounts(host) + mounts.file_mounts(
+            container.id, self.paths, readonly=host.readonly_rootfs
+        )
+        return [mount for mount in ours if mount["destination"] not in taken] + own
+
+    def _linux(self, container: Container) -> dict[str, Any]:
+        host = container.host_config
+        limits = resources(host.resources) | {"devices": devices.rules(host)}
+        made: dict[str, Any] = {
+            "namespaces": namespaces(container),
+            "resources": limits,
+            "cgroupsPath": f"{self.cgroup_parent}/{container.id}",
+            "devices": devices.nodes(host),
+            "maskedPaths": security.masked_paths(host),
+            "readonlyPaths": security.readonly_paths(host),
+            "sysctl": dict(host.sysctls),
+            "rootfsPropagation": "private",
+        }
+        policy = security.seccomp_policy(host, granted(host))
+        return made if policy is None else made | {"seccomp": policy}
+
+
+def _names(container: Container, hostname: str) -> dict[str, str]:
+    """A shared UTS namespace must not be renamed."""
+    if container.host_config.uts_mode == "host":
+        return {}
+    domain = container.config.domainname
+    return {"hostname": hostname} | ({"domainname": domain} if domain else {})

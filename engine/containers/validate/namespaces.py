@@ -1,0 +1,36 @@
+"""Which namespaces a container shares, and with whom."""
+
+from engine.containers.model import Config, HostConfig
+from engine.errors import InvalidArgument, Unsupported
+
+_MODES = {
+    "PID": ("", "private", "host"),
+    "IPC": ("", "none", "private", "shareable", "host"),
+    "UTS": ("", "host"),
+    "cgroup namespace": ("", "private", "host"),
+}
+
+
+def check(config: Config, host: HostConfig) -> tuple[str, ...]:
+    _check("PID", host.pid_mode)
+    _check("IPC", host.ipc_mode)
+    _check("UTS", host.uts_mode)
+    _check("cgroup namespace", host.cgroupns_mode)
+    if host.userns_mode not in ("", "host"):
+        raise Unsupported(f"user namespace mode '{host.userns_mode}' is not available")
+    if host.uts_mode == "host" and config.hostname:
+        raise InvalidArgument("conflicting options: hostname and the UTS mode")
+    if ".." in host.cgroup_parent.split("/"):
+        raise InvalidArgument(f"invalid cgroup parent: {host.cgroup_parent}")
+    if host.links:
+        raise Unsupported("links are not available: they came with the default bridge network")
+    if host.volumes_from:
+        raise Unsupported("volumes-from is not available yet: repeat the bind mounts instead")
+    return ()
+
+
+def _check(kind: str, mode: str) -> None:
+    if mode.startswith("container:"):
+        raise Unsupported(f"{kind} mode '{mode}' is not available yet: use host or private")
+    if mode not in _MODES[kind]:
+        raise InvalidArgument(f"invalid {kind} mode: {mode}")
