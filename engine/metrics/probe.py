@@ -1,0 +1,250 @@
+"""Sampling one container: its cgroup files, kept open, and its network's counters.
+
+The files that change all the time are read at every sweep. memory.stat costs more than all of
+them together, and limits hardly change: those wait for every fifth sweep, a different one for
+each container.
+"""
+
+import time
+from typing import NamedTuple
+
+from engine.metrics import sources
+from engine.metrics.history import NAN
+from engine.metrics.sources import File, field, number_or
+from engine.runtime.cgroups import Layout, Manager
+
+SLOW_EVERY = 5
+# Kept open for one container at most: use, throttling, memory, pids, block I/O, network.
+DESCRIPTORS = 6
+
+
+class Counters(NamedTuple):
+    """Totals since the container began, and what is in use; `at` is monotonic, seconds."""
+
+    at: float = 0.0
+    cpu_ns: int = 0
+    periods: int = 0
+    throttled: int = 0
+    memory: int = 0
+    pids: int = 0
+    read: int = 0
+    written: int = 0
+    received: int = 0
+    sent: int = 0
+
+
+class Slow(NamedTuple):
+    """What is read at every fifth sweep; NaN is no limit."""
+
+    cpu_limit: float = NAN
+    memory_limit: float = NAN
+    pids_limit: float = NAN
+    inactive_file: int = 0
+    cache: int = 0
+    oom_kills: int = 0
+    networked: bool = False
+
+
+class Probe:
+    """Reads one container; a row is in the order of `history.CONTAINER`.
+
+    `read` raises OSError when the cgroup is not there, or not there any more; `close` may be
+    followed by another `read`, which opens everything again.
+    """
+
+    def __init__(self, layout: Layout, cgroup: str, pid: int, *, keep: bool, phase: int) -> None:
+        manager = Manager(layout, cgroup)
+        self._pid, self._phase = pid, phase
+        self._cpu = _Cpu(manager, keep=keep)
+        self._memory = _Memory(manager, keep=keep)
+        self._pids = _Pids(manager, keep=keep)
+        self._block = _Block(manager, keep=keep)
+        # Read by opening it each time: a descriptor kept would keep the whole namespace alive.
+        self._network = File(f"/proc/{pid}/net/dev", keep=False)
+        self.counters = Counters()
+        self.slow = Slow()
+
+    def close(self) -> None:
+        for part in (self._cpu, self._memory, self._pids, self._block):
+            part.close()
+
+    def read(self, now: float) -> tuple[float, ...]:
+        """Take one sample; `now` is time.time()."""
+        old = self.counters
+        self._phase += 1
+        if not old.at or self._phase % SLOW_EVERY == 0:
+            self.slow = self._read_slow()
+        new = self.counters = self._read_counters()
+        slow = self.slow
+        cores, throttled, *rates = _rates(old, new) if old.at else _STILL
+        return (
+            now,
+            cores,
+            slow.cpu_limit,
+            throttled,
+            max(0, new.memory - slow.inactive_file),
+            slow.cache,
+            slow.memory_limit,
+            new.pids,
+            slow.pids_limit,
+            *rates,
+            slow.oom_kills,
+        )
+
+    def _read_counters(self) -> Counters:
+        limited = self.slow.cpu_limit == self.slow.cpu_limit
+        cpu = self._cpu.read(throttling=limited)
+        network = self._read_network() if self.slow.networked else (0, 0)
+        memory, pids, block = self._memory.read(), self._pids.read(), self._block.read()
+        return Counters(time.monotonic(), *cpu, memory, pids, *block, *network)
+
+    def _read_network(self) -> tuple[int, int]:
+        """The last totals when the process is gone; its cgroup is gone soon too."""
+        try:
+            return sources.network(self._network.read())
+        except OSError:
+            return self.counters.received, self.counters.sent
+
+    def _read_slow(self) -> Slow:
+        memory_limit, inactive, cache, oom_kills = self._memory.read_slow()
+        return Slow(
+            self._cpu.limit(),
+            memory_limit,
+            self._pids.limit(),
+            inactive,
+            cache,
+            oom_kills,
+            sources.own_network(self._pid),
+        )
+
+
+_STILL = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def _rates(old: Counters, new: Counters) -> tuple[float, ...]:
+    """Cores, throttled per cent, then bytes a second read, written, received and sent."""
+    seconds = new.at - old.at
+    if seconds <= 0:
+        return _STILL
+    periods = new.periods - old.periods
+    return (
+        (new.cpu_ns - old.cpu_ns) / seconds / 1e9,
+        100.0 * (new.throttled - old.throttled) / periods if periods > 0 else 0.0,
+        (new.read - old.read) / seconds,
+        (new.written - old.written) / seconds,
+        max(0, new.received - old.received) / seconds,
+        max(0, new.sent - old.sent) / seconds,
+    )
+
+
+class _Cpu:
+    """Time used, periods and throttled periods."""
+
+    def __init__(self, manager: Manager, *, keep: bool) -> None:
+        limits, use = manager.find("cpu", "cpu"), manager.find("cpuacct", "")
+        self._v1 = use is not None
+        directory = limits[1] if limits else manager.unified
+        self._directory, self._limit_v1 = directory, limits is not None and limits[0] == 1
+        self._stat = File(f"{directory}/cpu.stat", keep=keep) if directory else None
+        self._usage = File(f"{use[1]}/cpuacct.usage", keep=keep) if use else None
+
+    def read(self, *, throttling: bool) -> tuple[int, int, int]:
+        if self._usage is not None:
+            used = int(self._usage.read())
+            if not throttling or self._stat is None:
+                return used, 0, 0
+            data = self._stat.read()
+        elif self._stat is not None:
+            data = self._stat.read()
+            used = field(data, b"usage_usec ") * 1000
+        else:
+            return 0, 0, 0
+        return used, field(data, b"nr_periods "), field(data, b"nr_throttled ")
+
+    def limit(self) -> float:
+        """Cores: quota over period."""
+        if self._limit_v1:
+            quota = number_or(sources.once(f"{self._directory}/cpu.cfs_quota_us"), NAN)
+            return quota / number_or(sources.once(f"{self._directory}/cpu.cfs_period_us"), NAN)
+        words = sources.once(f"{self._directory}/cpu.max").split()
+        return int(words[0]) / int(words[1]) if words and words[0] != b"max" else NAN
+
+    def close(self) -> None:
+        _close(self._stat, self._usage)
+
+
+class _Memory:
+    """Usage; and slowly the limit, what is cached, and the processes killed for memory."""
+
+    def __init__(self, manager: Manager, *, keep: bool) -> None:
+        found = manager.find("memory", "memory")
+        self._v1 = found is not None and found[0] == 1
+        self._directory = found[1] if found else None
+        name = "memory.usage_in_bytes" if self._v1 else "memory.current"
+        self._usage = File(f"{self._directory}/{name}", keep=keep) if found else None
+
+    def read(self) -> int:
+        return int(self._usage.read()) if self._usage is not None else 0
+
+    def read_slow(self) -> tuple[float, int, int, int]:
+        """Limit, idle page cache, page cache, kills."""
+        if self._directory is None:
+            return NAN, 0, 0, 0
+        stat = sources.once(f"{self._directory}/memory.stat")
+        if self._v1:
+            limit = sources.once(f"{self._directory}/memory.limit_in_bytes")
+            control = sources.once(f"{self._directory}/memory.oom_control")
+            inactive, cache = field(stat, b"\ntotal_inactive_file "), field(stat, b"\ntotal_cache ")
+            return number_or(limit, NAN), inactive, cache, field(control, b"\noom_kill ")
+        limit = sources.once(f"{self._directory}/memory.max")
+        events = sources.once(f"{self._directory}/memory.events")
+        inactive, cache = field(stat, b"\ninactive_file "), field(stat, b"\nfile ")
+        return number_or(limit, NAN), inactive, cache, field(events, b"\noom_kill ")
+
+    def close(self) -> None:
+        _close(self._usage)
+
+
+class _Pids:
+    def __init__(self, manager: Manager, *, keep: bool) -> None:
+        found = manager.find("pids", "pids")
+        self._directory = found[1] if found else None
+        self._current = File(f"{self._directory}/pids.current", keep=keep) if found else None
+
+    def read(self) -> int:
+        return int(self._current.read()) if self._current is not None else 0
+
+    def limit(self) -> float:
+        return number_or(sources.once(f"{self._directory}/pids.max"), NAN)
+
+    def close(self) -> None:
+        _close(self._current)
+
+
+class _Block:
+    """Bytes read and written; a kernel that does not count them says nothing, which is zero."""
+
+    def __init__(self, manager: Manager, *, keep: bool) -> None:
+        found = manager.find("blkio", "io")
+        v1 = found is not None and found[0] == 1
+        name = "blkio.throttle.io_service_bytes_recursive" if v1 else "io.stat"
+        self._stat = File(f"{found[1]}/{name}", keep=keep) if found else None
+        self._parse = sources.block_v1 if v1 else sources.block_v2
+
+    def read(self) -> tuple[int, int]:
+        if self._stat is None:
+            return 0, 0
+        try:
+            return self._parse(self._stat.read())
+        except FileNotFoundError:
+            self._stat = None
+            return 0, 0
+
+    def close(self) -> None:
+        _close(self._stat)
+
+
+def _close(*files: File | None) -> None:
+    for file in files:
+        if file is not None:
+            file.close()
