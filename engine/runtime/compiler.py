@@ -248,6 +248,8 @@ def _mount(each: Mount, path: str) -> plan.MountPlan:
     bind = bool(options.flags & mount.MS_BIND) or each.type == "bind"
     if not bind and not each.type:
         raise InvalidArgument(f"{path or 'rootfs'}.type: missing, and no bind option given")
+    if bind and options.data:
+        raise InvalidArgument(f"{path or 'rootfs'}.options: unknown option {options.data[0]!r}")
     if bind and not each.source.startswith("/"):
         raise InvalidArgument(f"{path or 'rootfs'}.source: must be absolute, got {each.source!r}")
     return plan.MountPlan(

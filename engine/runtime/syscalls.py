@@ -295,10 +295,9 @@ def seccomp_set_filter(program: bytes, flags: int = 0) -> None:
         raise _fail("seccomp")
 
 
-def join_session_keyring(name: str) -> None:
-    """Give this process a new session keyring, so that it does not share its parent's keys."""
-    number = _long(_numbers["keyctl"])
-    if _syscall(number, _long(KEYCTL_JOIN_SESSION_KEYRING), os.fsencode(name)) < 0:
+def new_session_keyring() -> None:
+    """Give this process a session keyring of its own; without a name nobody else can join it."""
+    if _syscall(_long(_numbers["keyctl"]), _long(KEYCTL_JOIN_SESSION_KEYRING), None) < 0:
         raise _fail("keyctl", "join session keyring")
 
 

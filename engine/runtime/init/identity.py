@@ -14,10 +14,10 @@ _SIGNALS = tuple(number for number in range(1, 65) if number not in (9, 19, 32, 
 _LARGEST_PASSWD = 4 * 1024 * 1024
 
 
-def join_keyring(name: str) -> None:
+def leave_keyring() -> None:
     """Leave the keys of whoever started the engine behind, where the kernel permits."""
     try:
-        syscalls.join_session_keyring(name)
+        syscalls.new_session_keyring()
     except OSError as error:
         if error.errno not in _KEYRING_REFUSALS:
             raise
@@ -59,11 +59,11 @@ def load_seccomp(plan: ExecPlan) -> None:
         syscalls.seccomp_set_filter(plan.seccomp, plan.seccomp_flags)
 
 
-def own_streams(uid: int) -> None:
-    """Let the user reopen its pipes by /dev/stdout; devices and files of others are left alone."""
+def own_streams(uid: int, terminal: bool) -> None:
+    """Let the user reopen its pipes or its terminal by /dev/stdout; nothing else is given away."""
     for fd in (0, 1, 2):
         status = os.fstat(fd)
-        if status.st_uid == uid or not (stat.S_ISFIFO(status.st_mode) or os.isatty(fd)):
+        if status.st_uid == uid or not (terminal or stat.S_ISFIFO(status.st_mode)):
             continue
         try:
             os.fchown(fd, uid, -1)

@@ -102,6 +102,8 @@ def _guarded(body: Callable[[], None], channel: Channel) -> NoReturn:
         body()
     except StepFailed as error:
         channel.send(ERROR, error.step, error.errno, error.text)
+    except Exception as error:  # noqa: BLE001  the last frame that can still tell anybody
+        channel.send(ERROR, "init", 0, repr(error))
     finally:
         os._exit(255)
 
@@ -227,12 +229,12 @@ def _session(context: Context) -> None:
     os.setsid()
     if context.slave >= 0:
         terminal.control(context.slave)
-    identity.own_streams(context.process.uid)
+    identity.own_streams(context.process.uid, context.slave >= 0)
 
 
 def _report_terminal(context: Context) -> None:
     """Nothing of the host may be open from here on but the channel (CVE-2024-21626)."""
-    identity.join_keyring("_ses.berth")
+    identity.leave_keyring()
     if context.master >= 0:
         os.set_inheritable(context.master, False)
         held = os.dup2(context.master, CHANNEL_FD + 1, inheritable=False)

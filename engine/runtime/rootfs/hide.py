@@ -37,7 +37,7 @@ def mask(root: int, targets: Iterable[str]) -> None:
         if not stat.S_ISDIR(os.fstat(fd).st_mode):
             _cover(null, fd)
         elif empty is None:
-            syscalls.mount("tmpfs", paths.magic(fd), "tmpfs", words.MS_RDONLY, "size=0,mode=555")
+            syscalls.mount("tmpfs", paths.magic(fd), "tmpfs", words.MS_RDONLY, "mode=555")
             empty = paths.open_path(root, path)
         else:
             _cover(empty, fd)

@@ -101,6 +101,11 @@ def test_plan_survives_the_wire(config: dict[str, Any]) -> None:
             "mounts[0].source: must be absolute, got 'vol'",
         ),
         (
+            "mounts",
+            [{"destination": "/x", "type": "bind", "source": "/y", "options": ["ro", "wet"]}],
+            "mounts[0].options: unknown option 'wet'",
+        ),
+        (
             "linux/namespaces",
             [{"type": "space"}],
             "linux.namespaces[0].type: unknown namespace 'space'",

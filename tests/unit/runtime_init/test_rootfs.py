@@ -300,3 +300,24 @@ def test_working_directory_through_a_link_is_made_inside(root: Path, outside: Pa
     config["process"]["cwd"] = "/srv/app"
     assert run(config)[0] == 0
     assert list(outside.iterdir()) == []
+
+
+# --- what a failure leaves ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("broken", ["source", "root", "cwd", "program"])
+def test_a_failed_start_leaves_nothing_on_the_host(root: Path, tmp_path: Path, broken: str) -> None:
+    config = shell(root, "true")
+    if broken == "source":
+        bind(config, tmp_path / "none", "/data")
+    elif broken == "root":
+        config["root"]["path"] = str(tmp_path / "nowhere")
+    elif broken == "cwd":
+        config["process"]["cwd"] = "/etc/passwd/x"
+    else:
+        config["process"]["args"] = ["none"]
+    mounts = Path("/proc/self/mountinfo").read_text()
+    before = sorted(os.listdir("/proc/self/fd"))
+    failure(config)
+    assert Path("/proc/self/mountinfo").read_text() == mounts
+    assert sorted(os.listdir("/proc/self/fd")) == before
