@@ -26,9 +26,11 @@ from engine.containers.model import (
 )
 from engine.dockerapi.hijack import Stream
 from engine.images.model import HistoryEntry, Image, Removed
+from engine.metrics import Sweep
 from engine.runtime.cgroups.stats import Stats
 from engine.runtime.mount import Mount
 
+Number = float | int | None
 Condition = Literal["not-running", "next-exit", "removed"]
 
 
@@ -106,8 +108,10 @@ class Events(Protocol):
 class Sampler(Protocol):
     """Metric history and the live sweep."""
 
-    def history(self, container_id: str | None = None) -> "dict[str, Any]": ...
-    def subscribe(self) -> AsyncIterator[Any]: ...
+    interval: float
+
+    def history(self, container_id: str | None = None) -> "dict[str, list[Number]]": ...
+    def subscribe(self) -> AsyncIterator[Sweep]: ...
     def prometheus(self) -> str: ...
 
 

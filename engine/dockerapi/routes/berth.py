@@ -11,11 +11,11 @@ from engine.dockerapi.call import Call
 from engine.dockerapi.replies import HEADERS, JsonLines, reply
 from engine.dockerapi.rooms import Rooms
 from engine.dockerapi.router import Router
-from engine.errors import EngineError, InvalidArgument
+from engine.errors import EngineError, InvalidArgument, NotFound
 from engine.images.model import Image
+from engine.metrics import CONTENT_TYPE
 
 FEATURES = ("history", "metrics-stream", "from-host")
-PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class BerthRoutes:
@@ -46,20 +46,27 @@ class BerthRoutes:
         )
 
     async def history(self, call: Call) -> web.Response:
+        """A container that has not run yet has no columns."""
         ref = call.text("container")
         container_id = self._rooms.containers.get(ref).id if ref else None
-        return reply(self._rooms.sampler.history(container_id))
+        sampler = self._rooms.sampler
+        try:
+            columns = sampler.history(container_id)
+        except NotFound:
+            columns = {}
+        return reply({"interval": sampler.interval, "columns": columns})
 
     async def stream(self, call: Call) -> web.StreamResponse:
         lines = JsonLines(call.request)
         sweeps = self._rooms.sampler.subscribe()
         await lines.open()
         async for sweep in sweeps:
-            await lines.send(sweep)
+            document = {"t": sweep.t, "host": sweep.host, "containers": sweep.containers}
+            await lines.send(document)
         return lines.response
 
     async def metrics(self, call: Call) -> web.Response:
-        headers = {**HEADERS, "Content-Type": PROMETHEUS}
+        headers = {**HEADERS, "Content-Type": CONTENT_TYPE}
         return web.Response(body=self._rooms.sampler.prometheus().encode(), headers=headers)
 
     async def from_host(self, call: Call) -> web.StreamResponse:

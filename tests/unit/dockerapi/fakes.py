@@ -27,6 +27,7 @@ from engine.dockerapi.rooms import Facts, Rooms
 from engine.errors import CommandNotFound, Conflict, NotFound
 from engine.events import Exchange
 from engine.images.model import Image
+from engine.metrics import Sweep
 from engine.oci.digest import Digest
 from engine.oci.image import ImageConfig, ProcessDefaults
 from engine.runtime.cgroups.stats import BlockStats, CpuStats, MemoryStats, PidsStats, Stats
@@ -233,11 +234,13 @@ class FakeImages:
 
 
 class FakeSampler:
+    interval = 1.0
+
     def history(self, container_id: str | None = None) -> dict[str, Any]:
-        return {"interval": 1.0, "columns": {"t": [1.0]}}
+        return {"t": [1.0]}
 
     async def subscribe(self) -> AsyncIterator[Any]:
-        yield {"t": 1.0, "host": {}, "containers": {}}
+        yield Sweep(1.0, {}, {})
 
     def prometheus(self) -> str:
         return "berth_containers 1\n"

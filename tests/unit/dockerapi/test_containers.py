@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import json
 import struct
+from typing import Any
 
 from engine.containers.model import LogEntry, Status, WaitResult
 from tests.unit.dockerapi.conftest import DEADLINE, Api, read_head
@@ -11,7 +12,7 @@ from tests.unit.dockerapi.fakes import make_reading
 
 
 async def test_create_reads_what_the_client_sends(api: Api) -> None:
-    document = {
+    document: dict[str, Any] = {
         "Image": "busybox",
         "Cmd": ["sh"],
         "Env": None,

@@ -1,0 +1,92 @@
+"""`run`: the engine in the foreground, from its lock to its last goodbye."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from aiohttp import web
+
+from engine.daemon import listen, lock
+from engine.daemon.compose import compose
+from engine.daemon.options import Options
+from engine.dockerapi import versions
+from engine.dockerapi.app import make_router
+from engine.dockerapi.rooms import Rooms
+from engine.dockerapi.server import ApiServer
+
+_log = logging.getLogger(__name__)
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def run(options: Options) -> int:
+    """Serve until a signal says stop.
+
+    Raises:
+        AlreadyInUse: another engine has the data directory or the socket.
+    """
+    _make_directories(options)
+    with lock.hold(options.lock_file):
+        asyncio.run(_serve(options))
+    return 0
+
+
+async def _serve(options: Options) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in SIGNALS:
+        loop.add_signal_handler(number, stop.set)
+    begun = time.monotonic()
+    # Before the containers are taken up: an engine that cannot be reached must not touch them.
+    with listen.listen(options.socket) as listener:
+        async with compose(options) as rooms, _serving(rooms, listener):
+            with _pid_file(options):
+                _announce(options, rooms, time.monotonic() - begun)
+                await stop.wait()
+                _log.info("stopping; containers keep running")
+        options.socket.unlink(missing_ok=True)
+    _log.info("stopped")
+
+
+@asynccontextmanager
+async def _serving(rooms: Rooms, listener: socket.socket) -> AsyncIterator[None]:
+    """Accept requests inside; on the way out no new ones, and those that run are ended."""
+    server = ApiServer(make_router(rooms))
+    runner = server.runner()
+    await runner.setup()
+    site = web.SockSite(runner, listener)
+    await site.start()
+    try:
+        yield
+    finally:
+        await site.stop()
+        await server.close()
+        await runner.cleanup()
+
+
+@contextmanager
+def _pid_file(options: Options) -> Iterator[None]:
+    options.pid_file.write_text(f"{os.getpid()}\n")
+    try:
+        yield
+    finally:
+        options.pid_file.unlink(missing_ok=True)
+
+
+def _make_directories(options: Options) -> None:
+    """The data is nobody else's; the run directory only lets others through to the socket."""
+    for path, mode in ((options.data_dir, 0o700), (options.run_dir, 0o711)):
+        path.mkdir(parents=True, exist_ok=True, mode=mode)
+
+
+def _announce(options: Options, rooms: Rooms, seconds: float) -> None:
+    _log.info("berth %s, pid %d, up in %.0f ms", versions.ENGINE, os.getpid(), seconds * 1000)
+    _log.info("listening at unix://%s", options.socket)
+    _log.info("data in %s, cgroups %s", options.data_dir, rooms.facts.cgroup_mode)
+    for warning in rooms.facts.warnings():
+        _log.warning("%s", warning)
