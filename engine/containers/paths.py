@@ -51,9 +51,14 @@ class Paths:
         """Anonymous volumes; they live and go with the container."""
         return self.home(container_id) / "volumes"
 
+    def rootfs(self, container_id: str) -> Path:
+        """Where the root is mounted, in the container's mount namespace only."""
+        return self.home(container_id) / "rootfs"
+
     def make(self, container_id: str) -> None:
         self.containers.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.home(container_id).mkdir(mode=0o700)
+        self.rootfs(container_id).mkdir(mode=0o700)
 
     def set_aside(self, container_id: str) -> Path:
         """Move what nobody can use out of the way; returns where to."""

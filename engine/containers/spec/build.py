@@ -39,7 +39,7 @@ class Builder:
         return {
             "ociVersion": OCI_VERSION,
             "root": {
-                "path": str(self.paths.bundle(container.id) / "rootfs"),
+                "path": str(self.paths.rootfs(container.id)),
                 "readonly": host.readonly_rootfs,
             },
             "process": process(container, user, name),
