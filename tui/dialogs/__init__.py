@@ -1,1 +1,1 @@
-"""Modal questions and forms."""
+"""Modal questions. Each returns a value and does nothing itself."""

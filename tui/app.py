@@ -1,0 +1,126 @@
+"""The Textual application: theme, first screen, the hub's task, and what belongs to no screen."""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import ClassVar
+
+from textual import work
+from textual.app import App
+from textual.binding import BindingType
+
+from tui import actions
+from tui.clients import Client, Endpoint
+from tui.dialogs.palette import Command, CommandPalette
+from tui.informers import Hub
+from tui.screens.base import BerthScreen
+from tui.screens.help import Help
+from tui.screens.main import MainScreen
+from tui.settings import keymap
+from tui.widgets import themes
+
+
+class BerthApp(App[None]):
+    """``hub`` is made by the caller and run here; nothing waits on it before the first frame."""
+
+    CSS_PATH = "styles/berth.tcss"
+    TITLE = "berth"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *actions.bindings("app"),
+        ("ctrl+c", "interrupt", "Quit"),
+    ]
+
+    def __init__(
+        self,
+        hub: Hub,
+        *,
+        overrides: Mapping[str, str] | None = None,
+        notes: Sequence[str] = (),
+        clock: Callable[[], float] = time.time,
+        start: str = "containers",
+        run_hub: bool = True,
+    ) -> None:
+        super().__init__()
+        self.hub = hub
+        self.overrides = dict(overrides or {})
+        self.notes = notes
+        self.clock = clock
+        self.start = start
+        self.run_hub = run_hub
+        for theme in themes.THEMES:
+            self.register_theme(theme)
+        self.theme = themes.NIGHT.name
+
+    def on_mount(self) -> None:
+        """Keys, first screen, then the engine."""
+        self.set_keymap(self.overrides)
+        self.push_screen(MainScreen(self.hub, clock=self.clock, start=self.start))
+        for note in self.notes:
+            self.notify(note, timeout=8)
+        if self.run_hub:
+            self._follow_engine()
+
+    @work(group="hub", exclusive=True)
+    async def _follow_engine(self) -> None:
+        await self.hub.run()
+
+    async def on_unmount(self) -> None:
+        """The connections end with the app; containers go on."""
+        await self.hub.client.close()
+
+    # -- actions that belong to no screen -----------------------------------------------------
+
+    def action_act(self, action_id: str) -> None:
+        """The one way from a key to its doing."""
+        here: dict[str, Callable[[], None]] = {
+            "app.help": self._help,
+            "app.palette": self._palette,
+            "app.theme": self._next_theme,
+        }
+        if action_id in here:
+            here[action_id]()
+        elif isinstance(self.screen, BerthScreen):
+            self.screen.perform(action_id)
+
+    def action_interrupt(self) -> None:
+        """Ctrl-c: leave the dialog that is open, else quit."""
+        if isinstance(self.screen, MainScreen):
+            self.exit()
+        else:
+            self.screen.dismiss(None)
+
+    def _scopes(self) -> list[str]:
+        return self.screen.scopes() if isinstance(self.screen, BerthScreen) else ["app"]
+
+    def _help(self) -> None:
+        self.push_screen(Help(self._scopes(), self.overrides))
+
+    def _palette(self) -> None:
+        self.push_screen(CommandPalette(list(self._commands())), self._chosen)
+
+    def _commands(self) -> Iterable[Command]:
+        screen = self.screen
+        if not isinstance(screen, BerthScreen):
+            return
+        subject = screen.subject()
+        for action, keys in actions.live(self._scopes(), self.overrides):
+            if action.group != "move" and action.id != "app.palette":
+                yield Command(action.id, action.title, keys[0], action.guard(subject))
+
+    def _chosen(self, action_id: str | None) -> None:
+        if action_id:
+            self.call_later(self.action_act, action_id)
+
+    def _next_theme(self) -> None:
+        names = [theme.name for theme in themes.THEMES]
+        self.theme = names[(names.index(self.theme) + 1) % len(names)]
+
+
+def run(endpoint: Endpoint, *, notice: str = "") -> int:
+    """Open the full screen on an engine until the person leaves; returns the exit status."""
+    keys = keymap.load(os.environ, actions.ACTIONS)
+    notes = [*keys.problems, *([notice] if notice else [])]
+    app = BerthApp(Hub(Client(endpoint)), overrides=keys.overrides, notes=notes)
+    app.run()
+    return app.return_code or 0

@@ -1,0 +1,91 @@
+"""Time series to rows of braille or block characters. Pure; knows no widget and no colour."""
+
+from collections.abc import Sequence
+from math import ceil
+
+Series = Sequence[float | None]
+
+# Dot bits of a braille cell from the bottom up, left column then right.
+_LEFT = (0x40, 0x04, 0x02, 0x01)
+_RIGHT = (0x80, 0x20, 0x10, 0x08)
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+
+
+def buckets(values: Series, columns: int, span: int, newest: int = 0) -> list[float | None]:
+    """The last ``span`` samples as ``columns`` peaks, right-aligned.
+
+    ``newest`` is the number of the last sample since some fixed time: bucket borders are tied to
+    it, so that a graph scrolls by whole buckets and never shimmers as samples move across them.
+    """
+    step = max(1, ceil(span / max(1, columns)))
+    result: list[float | None] = [None] * columns
+    last_bucket = newest // step
+    for age, value in enumerate(reversed(values)):
+        column = columns - 1 - (last_bucket - (newest - age) // step)
+        if column < 0:
+            break
+        held = result[column]
+        if value is not None and (held is None or value > held):
+            result[column] = value
+    return result
+
+
+def area(heights: Series, rows: int, top: float, *, inverted: bool = False) -> list[str]:
+    """Filled braille rows, first row uppermost; two values a character, four dots a row."""
+    dots = [_dots(value, rows * 4, top) for value in heights]
+    if len(dots) % 2:
+        dots.insert(0, 0)
+    lines = []
+    for row in range(rows):
+        floor = row * 4 if inverted else (rows - 1 - row) * 4
+        cells = zip(dots[::2], dots[1::2], strict=True)
+        lines.append("".join(_cell(left - floor, right - floor, inverted) for left, right in cells))
+    return lines
+
+
+def _dots(value: float | None, most: int, top: float) -> int:
+    if value is None:
+        return 0
+    if value <= 0 or top <= 0:
+        return 1
+    return max(1, min(most, round(value / top * most)))
+
+
+def _cell(left: int, right: int, inverted: bool) -> str:
+    bits = 0
+    for column, height in ((_LEFT, left), (_RIGHT, right)):
+        dots = tuple(reversed(column)) if inverted else column
+        for bit in dots[: max(0, min(4, height))]:
+            bits |= bit
+    return chr(0x2800 + bits) if bits else " "
+
+
+def spark(values: Series, width: int, top: float | None = None) -> str:
+    """One line of eighth blocks; a sample not measured is a space."""
+    shown = list(values)[-width:]
+    known = [value for value in shown if value is not None]
+    high = top or max(known, default=0.0)
+    text = "".join(_block(value, high) for value in shown)
+    return text.rjust(width)
+
+
+def _block(value: float | None, top: float) -> str:
+    if value is None:
+        return " "
+    if top <= 0:
+        return _BLOCKS[1]
+    return _BLOCKS[max(1, min(8, ceil(value / top * 8)))]
+
+
+def round_top(value: float, *, binary: bool = False) -> float:
+    """A round figure at or just above ``value`` for the end of an axis."""
+    if value <= 0:
+        return 1024.0 if binary else 0.1
+    base = 1.0
+    step = 1024.0 if binary else 10.0
+    while base * step <= value:
+        base *= step
+    while not binary and base > value:
+        base /= step
+    choices = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024) if binary else (1, 2, 4, 6, 8, 10)
+    return next(base * factor for factor in choices if base * factor >= value)

@@ -1,0 +1,80 @@
+"""Column geometry of a table: widths come from the definition and the room there is, never
+from the contents, so that a changing figure moves nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+GAP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column.
+
+    ``width`` is its cells at least; columns with ``flex`` share what is left in that proportion,
+    up to ``most``. When the terminal is narrow the column with the highest ``rank`` goes first;
+    rank 0 stays. ``sort`` is the letter that sorts by it, upper case.
+    """
+
+    key: str
+    title: str
+    width: int
+    align: Literal["left", "right"] = "left"
+    flex: int = 0
+    most: int = 999
+    rank: int = 0
+    sort: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A column that fits, where it stands and how wide it is; ``index`` is its cell's place."""
+
+    column: Column
+    index: int
+    x: int
+    width: int
+
+
+def fit(columns: Sequence[Column], width: int) -> tuple[Slot, ...]:
+    """Choose the columns that fit into ``width`` cells and share out the rest."""
+    kept = list(enumerate(columns))
+    while len(kept) > 1 and _needed(kept) > width:
+        worst = max(kept, key=lambda item: (item[1].rank, item[0]))
+        if worst[1].rank == 0:
+            break
+        kept.remove(worst)
+    return _place(kept, _share(kept, width - _needed(kept)))
+
+
+def _needed(kept: Sequence[tuple[int, Column]]) -> int:
+    return sum(column.width for _, column in kept) + GAP * (len(kept) - 1)
+
+
+def _share(kept: Sequence[tuple[int, Column]], spare: int) -> list[int]:
+    widths = [column.width for _, column in kept]
+    flexible = [place for place, (_, column) in enumerate(kept) if column.flex]
+    while spare > 0 and flexible:
+        total = sum(kept[place][1].flex for place in flexible)
+        given = 0
+        for place in flexible:
+            column = kept[place][1]
+            extra = min(max(1, spare * column.flex // total), column.most - widths[place])
+            extra = min(extra, spare - given)
+            widths[place] += extra
+            given += extra
+        spare -= given
+        flexible = [place for place in flexible if widths[place] < kept[place][1].most]
+        if not given:
+            break
+    return widths
+
+
+def _place(kept: Sequence[tuple[int, Column]], widths: Sequence[int]) -> tuple[Slot, ...]:
+    slots = []
+    x = 0
+    for (index, column), width in zip(kept, widths, strict=True):
+        slots.append(Slot(column, index, x, width))
+        x += width + GAP
+    return tuple(slots)

@@ -1,0 +1,82 @@
+"""The top line: where we are, what runs there, and whether the figures are live."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.render.text import clip
+from tui.widgets import palette
+
+Link = Literal["connecting", "live", "stale", "lost"]
+_LINKS = {
+    "connecting": ("◌", "busy"),
+    "live": ("●", "ok"),
+    "stale": ("▲", "warn"),
+    "lost": ("✕", "bad"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderState:
+    """All the header says. ``since`` is a phrase such as ``12 s``."""
+
+    engine: str = ""
+    endpoint: str = ""
+    counts: str = ""
+    link: Link = "connecting"
+    since: str = ""
+    warnings: int = 0
+
+
+class Header(Widget):
+    """One line; the endpoint goes first when room is short."""
+
+    DEFAULT_CSS = "Header { dock: top; height: 1; background: $panel; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.state = HeaderState()
+
+    def show(self, state: HeaderState) -> None:
+        """Draw this, if it differs from what is drawn."""
+        if state != self.state:
+            self.state = state
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """The line."""
+        base = self.rich_style
+        left = self._left()
+        right = self._right()
+        room = self.size.width - sum(cell_len(text) for text, _, _ in [*left, *right])
+        endpoint = clip(self.state.endpoint, max(0, room - 3)) if room > 12 else ""
+        parts = [*left, (f"  {endpoint}" if endpoint else "", "dim", False)]
+        used = sum(cell_len(text) for text, _, _ in [*parts, *right])
+        parts += [(" " * max(1, self.size.width - used), "dim", False), *right]
+        segments = [
+            Segment(text, base + palette.tone(self, tone, bold=bold)) for text, tone, bold in parts
+        ]
+        return Strip(segments).adjust_cell_length(self.size.width, base)
+
+    def _left(self) -> list[tuple[str, str, bool]]:
+        parts = [(" ⚓ berth ", "accent", True)]
+        if self.state.engine:
+            parts += [("│ ", "faint", False), (self.state.engine, "title", False)]
+        return parts
+
+    def _right(self) -> list[tuple[str, str, bool]]:
+        state = self.state
+        glyph, tone = _LINKS[state.link]
+        said = {"live": "live", "connecting": "connecting"}.get(state.link, "")
+        if state.link == "stale":
+            said = f"stale {state.since}".rstrip()
+        if state.link == "lost":
+            said = f"lost {state.since}".rstrip()
+        parts = [(state.counts + "  " if state.counts else "", "text", False)]
+        if state.warnings:
+            parts.append((f"▲ {state.warnings} ", "warn", False))
+        return [*parts, (f"{glyph} {said} ", tone, state.link != "live")]
