@@ -44,7 +44,10 @@ def _space(path: Path) -> Check:
 
 
 def _engine(options: Options) -> Check:
-    pid = lock.holder(options.lock_file)
+    try:
+        pid = lock.holder(options.lock_file)
+    except PermissionError:
+        return Check("engine", "only root can see whether one runs")
     if pid is not None:
         return Check("engine", f"runs (pid {pid})")
     if listen.answers(options.socket):
