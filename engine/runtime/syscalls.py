@@ -6,7 +6,6 @@ a failure can be read without a trace.
 
 import ctypes
 import os
-import platform
 import struct
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -83,7 +82,7 @@ _NUMBERS = {
         "bpf": 280,
     },
 }
-_numbers = _NUMBERS.get(platform.machine(), _NUMBERS["x86_64"])
+_numbers = _NUMBERS.get(os.uname().machine, _NUMBERS["x86_64"])
 
 _libc.mount.argtypes = (
     ctypes.c_char_p,
