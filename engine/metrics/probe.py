@@ -1,8 +1,8 @@
 """Sampling one container: its cgroup files, kept open, and its network's counters.
 
 The files that change all the time are read at every sweep. memory.stat costs more than all of
-them together, and limits hardly change: those wait for every fifth sweep, a different one for
-each container.
+them together and waits for every fifth; limits hardly change and wait for every thirtieth. Each
+container has a turn of its own, so that sweeps cost alike.
 """
 
 import time
@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from engine.metrics import sources
 from engine.metrics.history import NAN
-from engine.metrics.sources import File, field, number_or
+from engine.metrics.sources import LARGE, File, field, number_or
 from engine.runtime.cgroups import Layout, Manager
 
-SLOW_EVERY = 5
+STAT_EVERY = 5
+LIMITS_EVERY = 30
 # Kept open for one container at most: use, throttling, memory, pids, block I/O, network.
 DESCRIPTORS = 6
 
@@ -33,16 +34,21 @@ class Counters(NamedTuple):
     sent: int = 0
 
 
-class Slow(NamedTuple):
-    """What is read at every fifth sweep; NaN is no limit."""
+class Limits(NamedTuple):
+    """What is read at every thirtieth sweep; NaN is no limit."""
 
-    cpu_limit: float = NAN
-    memory_limit: float = NAN
-    pids_limit: float = NAN
+    cpu: float = NAN
+    memory: float = NAN
+    pids: float = NAN
+    own_network: bool = False
+
+
+class Slow(NamedTuple):
+    """What is read at every fifth sweep: bytes of the page cache, and processes killed."""
+
     inactive_file: int = 0
     cache: int = 0
     oom_kills: int = 0
-    networked: bool = False
 
 
 class Probe:
@@ -60,9 +66,11 @@ class Probe:
         self._pids = _Pids(manager, keep=keep)
         self._block = _Block(manager, keep=keep)
         # Read by opening it each time: a descriptor kept would keep the whole namespace alive.
-        self._network = File(f"/proc/{pid}/net/dev", keep=False)
+        self._network = File(f"/proc/{pid}/net/dev", keep=False, size=LARGE)
         self.counters = Counters()
+        self.limits = Limits()
         self.slow = Slow()
+        self.limits_due = True
 
     def close(self) -> None:
         for part in (self._cpu, self._memory, self._pids, self._block):
@@ -72,29 +80,31 @@ class Probe:
         """Take one sample; `now` is time.time()."""
         old = self.counters
         self._phase += 1
-        if not old.at or self._phase % SLOW_EVERY == 0:
-            self.slow = self._read_slow()
+        if self.limits_due or self._phase % LIMITS_EVERY == 0:
+            self._read_limits()
+        if not old.at or self._phase % STAT_EVERY == 0:
+            self.slow = Slow(*self._memory.read_slow())
         new = self.counters = self._read_counters()
-        slow = self.slow
+        limits, slow = self.limits, self.slow
         cores, throttled, *rates = _rates(old, new) if old.at else _STILL
         return (
             now,
             cores,
-            slow.cpu_limit,
+            limits.cpu,
             throttled,
             max(0, new.memory - slow.inactive_file),
             slow.cache,
-            slow.memory_limit,
+            limits.memory,
             new.pids,
-            slow.pids_limit,
+            limits.pids,
             *rates,
             slow.oom_kills,
         )
 
     def _read_counters(self) -> Counters:
-        limited = self.slow.cpu_limit == self.slow.cpu_limit
-        cpu = self._cpu.read(throttling=limited)
-        network = self._read_network() if self.slow.networked else (0, 0)
+        limits = self.limits
+        cpu = self._cpu.read(throttling=limits.cpu == limits.cpu)
+        network = self._read_network() if limits.own_network else (0, 0)
         memory, pids, block = self._memory.read(), self._pids.read(), self._block.read()
         return Counters(time.monotonic(), *cpu, memory, pids, *block, *network)
 
@@ -105,17 +115,10 @@ class Probe:
         except OSError:
             return self.counters.received, self.counters.sent
 
-    def _read_slow(self) -> Slow:
-        memory_limit, inactive, cache, oom_kills = self._memory.read_slow()
-        return Slow(
-            self._cpu.limit(),
-            memory_limit,
-            self._pids.limit(),
-            inactive,
-            cache,
-            oom_kills,
-            sources.own_network(self._pid),
-        )
+    def _read_limits(self) -> None:
+        own_network = sources.own_network(self._pid)
+        limits = (self._cpu.limit(), self._memory.limit(), self._pids.limit())
+        self.limits, self.limits_due = Limits(*limits, own_network), False
 
 
 _STILL = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -145,7 +148,7 @@ class _Cpu:
         self._v1 = use is not None
         directory = limits[1] if limits else manager.unified
         self._directory, self._limit_v1 = directory, limits is not None and limits[0] == 1
-        self._stat = File(f"{directory}/cpu.stat", keep=keep) if directory else None
+        self._stat = File(f"{directory}/cpu.stat", keep=keep, size=1024) if directory else None
         self._usage = File(f"{use[1]}/cpuacct.usage", keep=keep) if use else None
 
     def read(self, *, throttling: bool) -> tuple[int, int, int]:
@@ -186,20 +189,22 @@ class _Memory:
     def read(self) -> int:
         return int(self._usage.read()) if self._usage is not None else 0
 
-    def read_slow(self) -> tuple[float, int, int, int]:
-        """Limit, idle page cache, page cache, kills."""
+    def limit(self) -> float:
+        name = "memory.limit_in_bytes" if self._v1 else "memory.max"
+        return number_or(sources.once(f"{self._directory}/{name}"), NAN)
+
+    def read_slow(self) -> tuple[int, int, int]:
+        """Idle page cache, page cache, processes killed."""
         if self._directory is None:
-            return NAN, 0, 0, 0
+            return 0, 0, 0
         stat = sources.once(f"{self._directory}/memory.stat")
         if self._v1:
-            limit = sources.once(f"{self._directory}/memory.limit_in_bytes")
             control = sources.once(f"{self._directory}/memory.oom_control")
             inactive, cache = field(stat, b"\ntotal_inactive_file "), field(stat, b"\ntotal_cache ")
-            return number_or(limit, NAN), inactive, cache, field(control, b"\noom_kill ")
-        limit = sources.once(f"{self._directory}/memory.max")
+            return inactive, cache, field(control, b"\noom_kill ")
         events = sources.once(f"{self._directory}/memory.events")
         inactive, cache = field(stat, b"\ninactive_file "), field(stat, b"\nfile ")
-        return number_or(limit, NAN), inactive, cache, field(events, b"\noom_kill ")
+        return inactive, cache, field(events, b"\noom_kill ")
 
     def close(self) -> None:
         _close(self._usage)
@@ -228,7 +233,7 @@ class _Block:
         found = manager.find("blkio", "io")
         v1 = found is not None and found[0] == 1
         name = "blkio.throttle.io_service_bytes_recursive" if v1 else "io.stat"
-        self._stat = File(f"{found[1]}/{name}", keep=keep) if found else None
+        self._stat = File(f"{found[1]}/{name}", keep=keep, size=LARGE) if found else None
         self._parse = sources.block_v1 if v1 else sources.block_v2
 
     def read(self) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from engine.metrics.history import Number
 from engine.metrics.host import Totals
-from engine.metrics.probe import Counters, Slow
+from engine.metrics.probe import Counters, Limits, Slow
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -15,6 +15,7 @@ class Container(NamedTuple):
     name: str
     counters: Counters
     slow: Slow
+    limits: Limits
 
 
 class _Family(NamedTuple):
@@ -35,7 +36,7 @@ _CONTAINER = (
         "cpu_limit_cores",
         "gauge",
         "CPU quota over period; absent without a quota.",
-        lambda c: c.slow.cpu_limit,
+        lambda c: c.limits.cpu,
     ),
     _Family(
         "cpu_periods_total",
@@ -66,7 +67,7 @@ _CONTAINER = (
         "memory_limit_bytes",
         "gauge",
         "Memory limit; absent without one.",
-        lambda c: c.slow.memory_limit,
+        lambda c: c.limits.memory,
     ),
     _Family(
         "oom_kills_total",
@@ -79,7 +80,7 @@ _CONTAINER = (
         "pids_limit",
         "gauge",
         "Limit of processes and threads; absent without one.",
-        lambda c: c.slow.pids_limit,
+        lambda c: c.limits.pids,
     ),
     _Family(
         "block_read_bytes_total",
