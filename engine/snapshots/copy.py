@@ -69,9 +69,12 @@ class Copy:
             raise Conflict(f"layer {chain_id} is in use by a container")
         await self._layers.remove(chain_id)
 
-    async def usage(self, key: str) -> Usage:
+    def usage(self, key: str) -> Usage:
         """Of the whole copy: what it shares with its layer cannot be told apart."""
-        return await asyncio.to_thread(tree.usage, self._writable.path(key) / _ROOT)
+        return tree.usage(self._writable.path(key) / _ROOT)
+
+    def has(self, key: str) -> bool:
+        return self._writable.has(key)
 
     def keys(self) -> list[str]:
         return self._writable.keys()

@@ -84,8 +84,11 @@ class Overlay:
         if name is not None:
             (self._links / name).unlink(missing_ok=True)
 
-    async def usage(self, key: str) -> Usage:
-        return await asyncio.to_thread(tree.usage, self._writable.path(key) / _UPPER)
+    def usage(self, key: str) -> Usage:
+        return tree.usage(self._writable.path(key) / _UPPER)
+
+    def has(self, key: str) -> bool:
+        return self._writable.has(key)
 
     def keys(self) -> list[str]:
         return self._writable.keys()

@@ -82,8 +82,11 @@ class Snapshotter(Protocol):
     async def remove_layer(self, chain_id: Digest) -> None:
         """Delete a layer; Conflict while a layer or a snapshot stands on it."""
 
-    async def usage(self, key: str) -> Usage:
-        """Disk use of the writable snapshot alone."""
+    def usage(self, key: str) -> Usage:
+        """Disk use of the writable snapshot alone. Walks the disk: call it in a thread."""
+
+    def has(self, key: str) -> bool:
+        """Whether the writable snapshot exists."""
 
     def keys(self) -> list[str]:
         """The writable snapshots that exist."""

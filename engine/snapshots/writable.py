@@ -27,6 +27,9 @@ class Writable:
     def keys(self) -> list[str]:
         return sorted(path.name for path in self._root.iterdir())
 
+    def has(self, key: str) -> bool:
+        return self._place(key).is_dir()
+
     def path(self, key: str) -> Path:
         """The directory of a snapshot. Raises NotFound, or InvalidArgument for a bad key."""
         path = self._place(key)

@@ -20,7 +20,7 @@ from engine.snapshots.archive.reader import TarReader
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OVERLAY_XATTRS = ("trusted.overlay.", "user.overlay.")
 _UNSUPPORTED = {errno.ENOTSUP, errno.EOPNOTSUPP}
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 # What only the archive can be blamed for, since the directory was new and ours.
 _IMPOSSIBLE = {
     errno.EEXIST,
@@ -68,7 +68,7 @@ class Extractor:
                 self._extract(entry, tar)
             self._set_times()
         except OSError as error:
-            if error.errno in _FULL:
+            if error.errno in FULL:
                 raise Unavailable("no space left on the device to unpack a layer") from error
             raise
         finally:

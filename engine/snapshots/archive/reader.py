@@ -37,13 +37,17 @@ def decode(name: bytes) -> str:
 
 
 class TarReader:
-    """Iterate for entries; call `data()` before the next entry to read the current file."""
+    """Iterate for entries; call `data()` before the next entry to read the current file.
+
+    `ended` says whether the archive's end mark was seen.
+    """
 
     def __init__(self, stream: ByteReader) -> None:
         self._source = Source(stream)
         self._global: pax.Records = {}
         self._left = 0  # bytes of the current entry not read yet
         self._padding = 0
+        self.ended = False
 
     def __iter__(self) -> Iterator[Entry]:
         while (entry := self._next()) is not None:
@@ -88,6 +92,7 @@ class TarReader:
         if block is None:
             return None
         if block == _EMPTY:
+            self.ended = True
             return None
         header = parse(block)
         self._left = header.size
