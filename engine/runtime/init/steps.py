@@ -17,6 +17,7 @@ from engine.runtime.rootfs.mounts import Mounter, clone_sources
 from . import identity, program, settings
 from .channel import ATTACHED, ERROR, PID, READY, START, Channel, StepFailed
 
+_KILL = 9
 CHANNEL_FD = 3
 TARGET_FD = 4
 
@@ -255,6 +256,7 @@ def _user(context: Context) -> None:
         _change_directory(context.process.cwd, True)
     _check_cwd(context.process.cwd)
     identity.default_signals()
+    syscalls.set_parent_death_signal(_KILL)  # only now: a change of user would take it back
 
 
 def _change_directory(path: str, required: bool) -> bool:

@@ -3,6 +3,8 @@
 import errno
 import os
 import resource
+import select
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 
 from engine.runtime import init, plan
 
-from .harness import make_config, read_all, run, shell, start
+from .harness import DEADLINE, make_config, read_all, run, shell, start
 
 
 def failure(config: dict[str, Any]) -> init.StepFailed:
@@ -230,6 +232,27 @@ def test_terminal_without_devpts_is_refused(root: Path) -> None:
     config["process"]["terminal"] = True
     config["mounts"] = [each for each in config["mounts"] if each["type"] != "devpts"]
     assert failure(config).step == "terminal"
+
+
+@pytest.mark.parametrize("uid", [0, 1000])
+def test_a_container_does_not_outlive_its_monitor(root: Path, uid: int) -> None:
+    """Nobody would be left to report its end."""
+    config = make_config(root, "sleep", "600")
+    config["process"]["user"] = {"uid": uid, "gid": uid}
+    read, write = os.pipe2(os.O_CLOEXEC)
+    monitor = os.fork()
+    if monitor == 0:
+        try:
+            os.write(write, str(start(config).pid).encode())
+            signal.pause()
+        finally:
+            os._exit(0)
+    pidfd = os.pidfd_open(int(os.read(read, 32)))
+    os.kill(monitor, signal.SIGKILL)
+    os.waitpid(monitor, 0)
+    assert select.select([pidfd], [], [], DEADLINE)[0]
+    for fd in (read, write, pidfd):
+        os.close(fd)
 
 
 def test_a_monitor_that_dies_takes_an_unstarted_container_along(root: Path) -> None:
