@@ -138,7 +138,7 @@ class Client:
             self.attachment.feed_eof(self)
 
     def _flush(self) -> None:
-        was_behind = self.behind
+        had_much = len(self._out) > LOW
         while self._out:
             try:
                 with memoryview(self._out) as view:
@@ -154,7 +154,7 @@ class Client:
             self.close()
             return
         self._watch()
-        if was_behind and self.attachment is not None and len(self._out) <= LOW:
+        if had_much and self.attachment is not None and len(self._out) <= LOW:
             self.attachment.caught_up()
 
     def _watch(self) -> None:

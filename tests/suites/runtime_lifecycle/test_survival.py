@@ -1,0 +1,174 @@
+"""What happens when the engine, the zygote or a monitor goes away."""
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from engine.errors import MonitorLost
+from engine.runtime import state
+from engine.runtime.cgroups import Manager, detect
+from engine.runtime.launcher import Launcher, read_exit_record
+
+from .conftest import Host, bounded, log_text, read_all, until
+
+
+async def test_another_engine_takes_over_without_a_gap(host: Host) -> None:
+    first = await host.launcher()
+    script = "for i in $(seq 1 200); do echo line $i; sleep 0.005; done; exit 11"
+    await (await host.create(first, "c1", ["sh", "-c", script])).start()
+    await until(lambda: b"line 20" in host.log("c1").read_bytes())
+    await first.close()
+    await until(lambda: b"line 60" in host.log("c1").read_bytes())
+
+    second = await host.launcher()
+    adopted = await second.adopt("c1", host.bundle("c1"))
+    assert adopted is not None
+    host.monitors[:] = [host.remember(adopted)]
+    assert (await bounded(adopted.wait())).code == 11
+    wanted = "".join(f"line {n}\n" for n in range(1, 201)).encode()
+    assert log_text(host.log("c1")) == wanted
+
+
+async def test_an_adopted_container_obeys(host: Host) -> None:
+    first = await host.launcher()
+    await (await host.create(first, "c1", ["cat"], open_stdin=True, stdin_once=True)).start()
+    await first.close()
+    adopted = await (await host.launcher()).adopt("c1", host.bundle("c1"))
+    assert adopted is not None and adopted.status == "running"
+    host.monitors[:] = [host.remember(adopted)]
+    stream = await adopted.attach(stdin=True, stdout=True, stderr=True)
+    await stream.write(b"still here\n")
+    await stream.write_eof()
+    assert (await read_all(stream))[1] == b"still here\n"
+    assert (await bounded(adopted.wait())).code == 0
+
+
+async def test_a_created_container_can_be_adopted_and_started(host: Host) -> None:
+    first = await host.launcher()
+    await host.create(first, "c1", ["sh", "-c", "exit 3"])
+    await first.close()
+    adopted = await (await host.launcher()).adopt("c1", host.bundle("c1"))
+    assert adopted is not None and adopted.status == "created"
+    host.monitors[:] = [host.remember(adopted)]
+    await adopted.start()
+    assert (await bounded(adopted.wait())).code == 3
+
+
+async def test_an_end_without_an_engine_is_recorded(host: Host) -> None:
+    first = await host.launcher()
+    monitor = await host.create(first, "c1", ["sh", "-c", "sleep 0.3; echo done; exit 6"])
+    await monitor.start()
+    await first.close()
+    await until(lambda: state.start_time(monitor.monitor_pid) is None)
+    host.monitors.clear()
+    assert await (await host.launcher()).adopt("c1", host.bundle("c1")) is None
+    record = read_exit_record(host.exit("c1"))
+    assert record is not None and record.code == 6
+    assert log_text(host.log("c1")) == b"done\n"
+    assert not host.bundle("c1").exists()
+
+
+async def test_a_bundle_of_another_boot_is_not_adopted(host: Host, launcher: Launcher) -> None:
+    bundle = host.bundle("c1")
+    bundle.mkdir(parents=True)
+    written = state.State("c1", str(bundle), f"{host.cgroup_parent}/c1")
+    written.boot = "another"
+    written.write()
+    assert await launcher.adopt("c1", bundle) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"id": "c1"}'])
+async def test_a_damaged_bundle_is_not_adopted(
+    host: Host, launcher: Launcher, content: bytes
+) -> None:
+    bundle = host.bundle("c1")
+    bundle.mkdir(parents=True)
+    (bundle / "state.json").write_bytes(content)
+    assert await launcher.adopt("c1", bundle) is None
+    assert not bundle.exists()
+
+
+async def test_a_dead_zygote_is_replaced(host: Host, launcher: Launcher) -> None:
+    before = await host.create(launcher, "c1", ["sleep", "1000"])
+    await before.start()
+    zygote = launcher.zygote_pid
+    assert zygote is not None
+    os.kill(zygote, signal.SIGKILL)
+    after = await host.create(launcher, "c2", ["sh", "-c", "exit 8"])
+    await after.start()
+    assert (await bounded(after.wait())).code == 8
+    assert Path(f"/proc/{before.pid}").exists()
+    await before.kill(9)
+    assert (await bounded(before.wait())).code == 137
+
+
+async def test_closing_the_launcher_ends_the_zygote(host: Host) -> None:
+    launcher = await host.launcher()
+    zygote = launcher.zygote_pid
+    assert zygote is not None
+    await launcher.close()
+    assert state.start_time(zygote) is None
+
+
+async def test_a_killed_monitor_is_lost_never_exit_zero(host: Host, launcher: Launcher) -> None:
+    monitor = await host.create(launcher, "c1", ["sleep", "1000"])
+    await monitor.start()
+    os.kill(monitor.monitor_pid, signal.SIGKILL)
+    with pytest.raises(MonitorLost):
+        await bounded(monitor.wait())
+    await monitor.delete()
+    assert not Manager(detect(), monitor.cgroup).exists()
+    assert state.start_time(monitor.pid) is None
+
+
+async def test_a_container_does_not_outlive_its_monitor(host: Host, launcher: Launcher) -> None:
+    monitor = await host.create(launcher, "c1", ["sleep", "1000"])
+    await monitor.start()
+    os.kill(monitor.monitor_pid, signal.SIGKILL)
+    await until(lambda: state.start_time(monitor.pid) is None)
+
+
+async def test_a_long_path_is_no_problem(host: Host, launcher: Launcher) -> None:
+    deep = host.directory / "run/bundles" / ("d" * 120)
+    config = host.config(["sh", "-c", "echo deep"])
+    options = host.options("c1", config, bundle=deep)
+    monitor = host.remember(await launcher.create("c1", options))
+    stream = await monitor.attach(stdin=False, stdout=True, stderr=True)
+    await monitor.start()
+    assert (await read_all(stream))[1] == b"deep\n"
+
+
+async def test_state_follows_the_life(host: Host, launcher: Launcher) -> None:
+    def status() -> str:
+        return str(json.loads((host.bundle("c1") / "state.json").read_text())["status"])
+
+    monitor = await host.create(launcher, "c1", ["sleep", "1000"])
+    assert status() == "created"
+    await monitor.start()
+    assert status() == "running"
+    await monitor.kill(9)
+    await bounded(monitor.wait())
+    assert status() == "stopped"
+
+
+async def test_an_idle_monitor_is_small(host: Host, launcher: Launcher) -> None:
+    """PSS as the kernel counts it, ten monitors sharing the zygote's pages: at most 1.5 MiB."""
+
+    async def one(number: int) -> int:
+        monitor = await host.create(launcher, f"c{number}", ["sleep", "1000"])
+        await monitor.start()
+        return monitor.monitor_pid
+
+    pids = await asyncio.gather(*(one(number) for number in range(10)))
+    assert max(_pss(pid) for pid in pids) <= 1536
+
+
+def _pss(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1])
+    raise AssertionError("no Pss line")
