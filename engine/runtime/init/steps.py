@@ -238,8 +238,8 @@ def _report_terminal(context: Context) -> None:
     identity.leave_keyring()
     if context.master >= 0:
         os.set_inheritable(context.master, False)
-        held = os.dup2(context.master, CHANNEL_FD + 1, inheritable=False)
-        context.master = held
+        if context.master != CHANNEL_FD + 1:  # dup3(2) refuses to copy onto itself
+            context.master = os.dup2(context.master, CHANNEL_FD + 1, inheritable=False)
     syscalls.close_range(CHANNEL_FD + (2 if context.master >= 0 else 1))
 
 

@@ -7,7 +7,6 @@ from engine.runtime import mount as words
 from engine.runtime import syscalls
 from engine.runtime.plan import MountPlan
 
-from . import paths
 from .mounts import clone
 
 _PAGE = 4096  # mount(2) takes one page of options
@@ -46,23 +45,28 @@ def _mount_layer(layer: MountPlan, root: str) -> None:
         syscalls.mount(layer.source, root, layer.type, layer.flags, layer.data)
         return
     data, held = _shortened(layer.data)
+    os.chdir("/proc/self/fd")  # where the number of a descriptor is the name of its directory
     syscalls.mount(layer.source, root, layer.type, layer.flags, data)
+    os.chdir("/")
     for fd in held:
         os.close(fd)
 
 
 def _shortened(data: str) -> tuple[str, list[int]]:
-    """The same overlay options with each directory named by a descriptor: short enough for 200."""
+    """The same overlay options with each directory named by a descriptor.
+
+    Four bytes a layer: as many fit into the page as overlayfs stacks at all (500).
+    """
     held: list[int] = []
-    words_out = []
+    shortened = []
     for option in data.split(","):
         key, equals, value = option.partition("=")
         if key in _OVERLAY_PATHS:
             fds = [os.open(path, os.O_PATH | os.O_CLOEXEC) for path in value.split(":")]
             held += fds
-            value = ":".join(map(paths.magic, fds))
-        words_out.append(key + equals + value)
-    return ",".join(words_out), held
+            value = ":".join(map(str, fds))
+        shortened.append(key + equals + value)
+    return ",".join(shortened), held
 
 
 def pivot(root: int) -> None:

@@ -160,7 +160,7 @@ def overlay(root: Path, tmp_path: Path, count: int, name: str = "layer") -> Moun
     return Mount("overlay", "overlay", "", options)
 
 
-@pytest.mark.parametrize(("count", "name"), [(2, "layer"), (120, "x" * 120)])
+@pytest.mark.parametrize(("count", "name"), [(2, "layer"), (120, "x" * 120), (400, "y" * 80)])
 def test_overlay_root_of_any_number_of_layers(
     root: Path, tmp_path: Path, count: int, name: str
 ) -> None:
