@@ -1,0 +1,64 @@
+"""A cgroup of the test's own on whatever this machine mounts, and programs that run inside it."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from engine.runtime.cgroups import Layout, Manager, detect
+
+Start = Callable[..., "subprocess.Popen[str]"]
+PARENT = f"berth-test-{os.getpid()}"
+
+
+@pytest.fixture(scope="session")
+def layout() -> Layout:
+    found = detect()
+    if not any(hierarchy.writable for hierarchy in found.hierarchies):
+        pytest.skip("needs a cgroup hierarchy that can be written: run as root")
+    return found
+
+
+@pytest.fixture
+def group(layout: Layout) -> Iterator[Manager]:
+    """A fresh cgroup; afterwards what lives in it is killed, and it and its parent removed."""
+    manager = Manager(layout, f"{PARENT}/one")
+    manager.create()
+    yield manager
+    if manager.exists():
+        manager.kill()
+        manager.remove()
+    Manager(layout, PARENT).remove()
+
+
+@pytest.fixture
+def start(group: Manager) -> Iterator[Start]:
+    """Start a Python program inside the group: it waits to be moved before its first line."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(code: str) -> "subprocess.Popen[str]":
+        program = f"import sys\nsys.stdin.readline()\n{code}"
+        child = subprocess.Popen(
+            [sys.executable, "-IS", "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        started.append(child)
+        group.attach(child.pid)
+        assert child.stdin is not None
+        child.stdin.write("\n")
+        child.stdin.flush()
+        return child
+
+    yield run
+    for child in started:
+        with contextlib.suppress(ProcessLookupError):
+            child.kill()
+        if group.exists() and group.is_frozen():
+            group.thaw()
+        child.communicate()
