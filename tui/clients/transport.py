@@ -9,11 +9,13 @@ import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
+from yarl import URL
 
 from tui.clients.endpoint import Endpoint
-from tui.clients.errors import ServerFault, Unreachable, from_status
+from tui.clients.errors import BadRequest, ServerFault, Unreachable, from_status
 
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 15.0
@@ -21,7 +23,7 @@ CHUNK = 1 << 16
 MAX_LINE = 1 << 24
 
 Json = Any
-Params = Mapping[str, str]
+Params = Mapping[str, str | list[str]]
 
 
 class Transport:
@@ -67,8 +69,13 @@ class Transport:
         Raises:
             ClientError: also for a link lost while the body is read.
         """
-        url = self.endpoint.base + (self.prefix if versioned else "") + path
-        request = self._open().request(method, url, params=params, json=body, data=data)
+        request = self._open().request(
+            method,
+            self._url(path, params, versioned=versioned),
+            json=body,
+            data=data,
+            allow_redirects=False,
+        )
         with self._translated():
             async with asyncio.timeout(header_seconds):
                 response = await request
@@ -78,9 +85,17 @@ class Transport:
             finally:
                 response.close()
 
+    def _url(self, path: str, params: Params | None, *, versioned: bool) -> URL:
+        """The path exactly as quoted: what a person typed must not climb to another call."""
+        query = "?" + urlencode(params, doseq=True) if params else ""
+        prefix = self.prefix if versioned else ""
+        return URL(self.endpoint.base + prefix + path + query, encoded=True)
+
     async def _check(self, response: aiohttp.ClientResponse) -> None:
-        if response.status < 400:
+        if response.status < 300 or response.status == 304:
             return
+        if response.status < 400:
+            raise BadRequest("the engine has no such path: a name may not hold . or .. alone")
         async with asyncio.timeout(ANSWER_SECONDS):
             text = await response.text(errors="replace")
         raise from_status(response.status, error_message(text))

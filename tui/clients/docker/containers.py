@@ -182,11 +182,16 @@ class Containers:
         Raises:
             Conflict: when the container does not run.
         """
-        async with asyncio.timeout(ANSWER_SECONDS), aclosing(self.stats_stream(ref)) as samples:
-            async for sample in samples:
-                if sample.throttled_percent is not None:
-                    return sample
-        raise Conflict(f"container {ref} is not running")
+        if not (await self.inspect(ref)).container.running:
+            raise Conflict(f"container {ref} is not running")
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS), aclosing(self.stats_stream(ref)) as samples:
+                async for sample in samples:
+                    if sample.throttled_percent is not None:
+                        return sample
+        except TimeoutError:
+            pass  # it stopped meanwhile, and the engine keeps the stream open without a word
+        raise Conflict(f"container {ref} has stopped: it sends no figures")
 
     async def stats_stream(self, ref: str) -> AsyncGenerator[Sample, None]:
         """A sample a second until the container stops; the first has no rates."""
