@@ -39,12 +39,30 @@ class Action:
     keys: str
     title: str
     scopes: tuple[str, ...]
-    word: str = ""
+    word: str | Callable[[Subject], str] = ""
     group: str = "general"
     danger: bool = False
     guard: Guard = field(default=lambda subject: "")
     rank: int = 50
     tail: bool = False
+
+
+def word_of(action: Action, subject: Subject) -> str:
+    """The footer's word, which may depend on what is selected."""
+    return action.word if isinstance(action.word, str) else action.word(subject)
+
+
+def _toggle_word(subject: Subject) -> str:
+    held = subject.container
+    if subject.marked or held is None:
+        return "start/stop"
+    if held.paused:
+        return "go on"
+    return "stop" if held.running else "start"
+
+
+def _pause_word(subject: Subject) -> str:
+    return "go on" if subject.container and subject.container.paused else "pause"
 
 
 # -- guards -------------------------------------------------------------------------------------
@@ -116,23 +134,23 @@ ACTIONS: tuple[Action, ...] = (
            guard=_one_container, rank=2),
     Action("container.shell", "s", "Shell inside", _CONTAINERS, "shell", "container",
            guard=_one_running, rank=3),
-    Action("container.toggle", "ctrl+t", "Start or stop", _CONTAINERS, "start/stop", "life",
+    Action("container.toggle", "ctrl+t", "Start or stop", _CONTAINERS, _toggle_word, "life",
            guard=_some_container, rank=10),
     Action("container.restart", "r", "Restart", _CONTAINERS, "restart", "life",
            guard=_some_container, rank=11),
-    Action("container.pause", "P", "Pause or go on", _CONTAINERS, "pause", "life",
+    Action("container.pause", "P", "Pause or go on", _CONTAINERS, _pause_word, "life",
            guard=_running, rank=14),
     Action("container.kill", "ctrl+k", "Kill (asks)", _CONTAINERS, "kill", "life",
            danger=True, guard=_running, rank=13),
     Action("container.remove", "delete,ctrl+x", "Remove (asks)", _CONTAINERS, "remove", "life",
            danger=True, guard=_some_container, rank=12),
-    Action("container.inspect", "d,i", "Inspect", _CONTAINERS, "inspect", "container",
-           guard=_one_container, rank=4),
-    Action("container.attach", "a", "Attach to its own process", _CONTAINERS, "attach", "container",
+    Action("container.inspect", "d,i", "Inspect", _CONTAINERS, "inspect", "more",
+           guard=_one_container, rank=15),
+    Action("container.attach", "a", "Attach to its own process", _CONTAINERS, "attach", "more",
            guard=_one_running, rank=16),
-    Action("container.rename", "e", "Rename", _CONTAINERS, "rename", "container",
+    Action("container.rename", "e", "Rename", _CONTAINERS, "rename", "more",
            guard=_one_container, rank=17),
-    Action("container.copy", "c", "Copy its id", _CONTAINERS, "copy id", "container",
+    Action("container.copy", "c", "Copy its id", _CONTAINERS, "copy id", "more",
            guard=_one_container, rank=18),
     Action("container.all", "ctrl+a", "All or only running", ("containers",), "all", "list",
            rank=22),
@@ -141,10 +159,10 @@ ACTIONS: tuple[Action, ...] = (
            guard=_one_image, rank=1),
     Action("image.inspect", "d,i", "Inspect: history, layers, config", ("images", "image"),
            "inspect", "image", guard=_one_image, rank=2),
-    Action("image.load", "L", "Load an image file", _ROWS, "load", "image",
-           guard=_linked, rank=5),
+    Action("image.load", "L", "Load an image file", _ROWS, "load", "new",
+           guard=_linked, rank=30),
     Action("image.from_host", "H", "Import from this host (works offline)", _ROWS,
-           "from host", "image", guard=_from_host, rank=6),
+           "from host", "new", guard=_from_host, rank=31),
     Action("image.tag", "t", "Tag: give it another name", ("images",), "tag", "image",
            guard=_one_image, rank=7),
     Action("image.copy", "c", "Copy its id", ("images",), "copy id", "image",
@@ -191,7 +209,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("view.back", "escape,q", "Back", ("tabs", "page"), "back", "general",
            rank=41, tail=True),
     Action("app.palette", "colon,ctrl+p", "Command palette", ("app",), "commands", "general",
-           rank=90, tail=True),
+           rank=45),
     Action("app.help", "question_mark", "Help: all keys that work here", ("app",), "help",
            "general", rank=91, tail=True),
     Action("app.theme", "ctrl+l", "Light or dark", ("app",), "", "general"),
@@ -204,7 +222,9 @@ BY_ID: Mapping[str, Action] = {action.id: action for action in ACTIONS}
 GROUPS = {
     "container": "Container",
     "life": "Start, stop, remove",
+    "more": "More of a container",
     "image": "Image",
+    "new": "New images",
     "list": "List",
     "text": "Search",
     "view": "View",

@@ -114,12 +114,13 @@ class BerthScreen(Screen[None]):
         subject = self.subject()
         live = actions.live(self.scopes(), self.keymap)
         chosen = [(action, keys) for action, keys in live if action.word]
-        chosen.sort(key=lambda pair: pair[0].rank)
+        order = {scope: place for place, scope in enumerate(reversed(self.scopes()))}
+        chosen.sort(key=lambda pair: (-max(order.get(s, 0) for s in pair[0].scopes), pair[0].rank))
         return [
             Hint(
                 action.id,
                 keys[0],
-                action.word,
+                actions.word_of(action, subject),
                 action.group,
                 not action.guard(subject),
                 action.danger,

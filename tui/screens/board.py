@@ -12,7 +12,7 @@ from tui.models import HostSample, Sample
 from tui.render import units as words
 from tui.screens import units
 from tui.widgets.gauge import Gauge, Level
-from tui.widgets.graph import Graph, Trace
+from tui.widgets.graph import Graph, MirrorGraph, Trace, Unit
 
 SPAN = 600
 AnySeries = Series[Sample] | Series[HostSample]
@@ -51,68 +51,71 @@ def aligned(
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """One graph: which column, its limit's column, and how it looks."""
+    """One graph: which column, its limit's column or its mirrored column, and how it looks."""
 
     column: str
     title: str
     tone: str
-    kind: Literal["cores", "size", "rate", "count", "percent"]
+    kind: Literal["cores", "size", "rate"]
     limit: str = ""
-    minor: bool = False
-    inverted: bool = False
+    below: str = ""
+    names: tuple[str, str] = ("", "")
+
+    @property
+    def unit(self) -> Unit:
+        """How its figures are written."""
+        found: Unit = getattr(units, self.kind)
+        return found
 
 
+NETWORK = Plot("net_rx_bps", "Network", "net", "rate", below="net_tx_bps", names=("in", "out"))
+BLOCK = Plot(
+    "block_read_bps", "Block I/O", "block", "rate", below="block_write_bps", names=("read", "write")
+)
 CONTAINER_PLOTS = (
     Plot("cpu_cores", "CPU cores", "cpu", "cores", "cpu_limit"),
     Plot("memory_bytes", "Memory", "memory", "size", "memory_limit"),
-    Plot("net_rx_bps", "Network in", "net", "rate", minor=True),
-    Plot("block_write_bps", "Block write", "block", "rate", minor=True),
-)
-OVERVIEW_PLOTS = (
-    *CONTAINER_PLOTS[:2],
-    Plot("net_rx_bps", "Network in", "net", "rate", minor=True),
-    Plot("net_tx_bps", "Network out", "net", "rate", minor=True),
-    Plot("block_read_bps", "Block read", "block", "rate", minor=True),
-    Plot("block_write_bps", "Block write", "block", "rate", minor=True),
+    NETWORK,
+    BLOCK,
 )
 HOST_PLOTS = (
     Plot("cpu_cores", "CPU cores busy", "cpu", "cores", "cpu_total"),
     Plot("memory_bytes", "Memory used", "memory", "size", "memory_limit"),
+    NETWORK,
+    BLOCK,
 )
 
 
 def make_graph(plot: Plot) -> Graph:
     """The widget of a plot."""
-    graph = Graph(
-        plot.title,
-        plot.tone,
-        getattr(units, plot.kind),
-        binary=plot.kind in ("size", "rate"),
-        inverted=plot.inverted,
-        id=f"plot-{plot.column}",
-    )
-    graph.set_class(plot.minor, "minor")
-    return graph
+    key = f"plot-{plot.column}"
+    if plot.below:
+        graph: Graph = MirrorGraph(
+            plot.title, plot.tone, plot.unit, names=plot.names, tone_below="info", id=key
+        )
+        return graph.add_class("minor")
+    return Graph(plot.title, plot.tone, plot.unit, binary=plot.kind == "size", id=key)
 
 
 def trace(plot: Plot, series: AnySeries) -> Trace:
     """What the plot's graph shows of these samples."""
-    values, newest = aligned(list(series), plot.column)
+    samples: list[Timed] = [*series]
+    values, newest = aligned(samples, plot.column)
+    if plot.below:
+        below, _ = aligned(samples, plot.below)
+        return Trace(tuple(values), newest, note=_peak(plot, [*values, *below]), below=tuple(below))
     latest = series.latest
-    limit = getattr(latest, plot.limit) if plot.limit and latest else None
-    unit = getattr(units, plot.kind)
-    known = [value for value in values if value is not None]
-    notes = [f"of {unit(limit)}"] if limit else []
-    notes += [f"peak {unit(max(known))}"] if known else []
-    if plot.column == "cpu_cores":
-        notes += _throttle(latest)
+    limit = getattr(latest, plot.limit) if latest else None
+    notes = [f"of {plot.unit(limit)}"] if limit else []
+    notes += [_peak(plot, values)]
+    if isinstance(latest, Sample) and plot.column == "cpu_cores" and latest.throttled_percent:
+        notes.append(f"throttled {words.percent(latest.throttled_percent)}")
     return Trace(tuple(values), newest, limit, "  ".join(notes))
 
 
-def _throttle(latest: Sample | HostSample | None) -> list[str]:
-    if isinstance(latest, Sample) and latest.throttled_percent:
-        return [f"throttled {words.percent(latest.throttled_percent)}"]
-    return []
+def _peak(plot: Plot, values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"peak {plot.unit(max(known))}" if known else ""
 
 
 class Board(Box):

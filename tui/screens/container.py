@@ -21,7 +21,7 @@ from tui.render import containers as render
 from tui.render import inspect
 from tui.render.text import safe
 from tui.screens.base import BerthScreen, Clock
-from tui.screens.board import OVERVIEW_PLOTS, Board, Gauges
+from tui.screens.board import CONTAINER_PLOTS, Board, Gauges
 from tui.screens.doing import Doing
 from tui.screens.inspect_panel import InspectPanel
 from tui.screens.log_panel import LogPanel
@@ -47,7 +47,7 @@ class Overview(Vertical, can_focus=True):
     def compose(self) -> ComposeResult:
         """Gauges above graphs."""
         yield Gauges()
-        yield Board(OVERVIEW_PLOTS, classes="graphs")
+        yield Board(CONTAINER_PLOTS, classes="graphs")
 
 
 class ContainerScreen(BerthScreen):

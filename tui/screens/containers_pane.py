@@ -11,13 +11,14 @@ from textual.widgets import Static
 
 from tui import actions
 from tui.actions import Subject
-from tui.models import Container, EngineInfo, Feature
+from tui.models import Container, ContainerState, EngineInfo, Feature
 from tui.render import containers as render
 from tui.render import units
+from tui.render.cells import Cell, Style
 from tui.render.text import safe
 from tui.screens.board import CONTAINER_PLOTS, Board, Gauges
 from tui.screens.log_panel import LogPanel
-from tui.screens.pane import Pane, picked
+from tui.screens.pane import Pane
 from tui.widgets import palette
 from tui.widgets.columns import Column
 from tui.widgets.notice import NoticeState
@@ -27,14 +28,16 @@ COLUMNS: tuple[Column, ...] = (
     Column("state", " ", 1),
     Column("name", "NAME", 14, flex=3, most=32, sort="N"),
     Column("image", "IMAGE", 14, flex=2, most=32, rank=2, sort="I"),
-    Column("status", "STATUS", 15, flex=3, most=34, rank=1, sort="S"),
+    Column("status", "STATUS", 20, flex=1, most=28, rank=1, sort="S"),
     Column("cpu", "CPU", 8, "right", sort="C"),
-    Column("memory", "MEMORY", 9, "right", flex=1, most=19, sort="M"),
+    Column("memory", "MEMORY", 9, "right", sort="M"),
     Column("memory_percent", "MEM%", 5, "right", rank=3),
     Column("pids", "PIDS", 6, "right", rank=4, sort="D"),
     Column("restarts", "RESTARTS", 8, "right", rank=5, sort="R"),
     Column("id", "ID", 12, rank=6),
 )
+
+_KEYS = [column.key for column in render.COLUMNS]
 
 
 class ContainersPane(Pane):
@@ -86,8 +89,13 @@ class ContainersPane(Pane):
         return [self._row(item, now) for item in known]
 
     def _row(self, item: Container, now: float) -> Row:
-        cells = render.row(item, self.hub.metrics.latest(item.id), now)
-        return Row(item.id, picked(render.COLUMNS, cells, self.columns), strong=1)
+        sample = self.hub.metrics.latest(item.id)
+        cells = dict(zip(_KEYS, render.row(item, sample, now), strict=True))
+        cells["image"] = Cell(cells["image"].text, "muted")
+        cells["status"] = brief_status(item, now)
+        if sample is not None:
+            cells["memory"] = Cell(units.size(sample.memory_bytes), cells["memory"].style)
+        return Row(item.id, tuple(cells[column.key] for column in self.columns), strong=1)
 
     def _measure(self, known: Sequence[Container]) -> None:
         """Ask for figures of the selected one and of those that can be seen."""
@@ -131,8 +139,12 @@ class ContainersPane(Pane):
         self.query_one(".facts", Static).update(self._facts(item))
         metrics = self.hub.metrics
         key = item.id if item else ""
-        self.query_one(Gauges).show(metrics.latest(key))
-        self.query_one(Board).show(metrics.series(key))
+        figures = bool(item and item.running)
+        gauges, board = self.query_one(Gauges), self.query_one(Board)
+        gauges.display = board.display = figures
+        if figures:
+            gauges.show(metrics.latest(key))
+            board.show(metrics.series(key))
         self.query_one(LogPanel).show(item)
 
     def _facts(self, item: Container | None) -> Text:
@@ -176,6 +188,24 @@ class ContainersPane(Pane):
             keys = (("2", "choose an image, then n runs it"),)
             return NoticeState("No containers yet", "Run one from an image.", "title", keys=keys)
         return first_run(self.hub.link.info)
+
+
+def brief_status(item: Container, now: float) -> Cell:
+    """``Up 3m``, ``Exited (137) 2m ago``: state and age in 20 cells, colour only when bad."""
+    style = render.glyph(item).style
+    tone: Style = style if style in ("error", "warn") else ""
+    if item.state in (ContainerState.RUNNING, ContainerState.PAUSED):
+        age = units.age(item.started_at, now) if item.detailed else item.status_text[3:]
+        health = f" {item.health}" if item.health else ""
+        return Cell(f"{'Paused' if item.paused else 'Up'} {age}{health}", tone)
+    if item.state is ContainerState.EXITED:
+        word = "OOM" if item.oom_killed else "Exited"
+        since = units.age(item.finished_at, now)
+        ago = f" {since} ago" if item.finished_at else ""
+        return Cell(f"{word} ({item.exit_code or 0}){ago}", tone or "muted")
+    if item.state is ContainerState.RESTARTING:
+        return Cell(f"Restarting ({item.exit_code or 0})", tone)
+    return Cell(item.state.value.capitalize(), tone or "muted")
 
 
 def first_run(info: EngineInfo | None) -> NoticeState:

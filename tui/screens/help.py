@@ -51,7 +51,7 @@ class Help(ModalScreen[None]):
             if not members:
                 continue
             lines += [Text("")] if lines else []
-            lines.append(Text(title, palette.tone(self, "title", bold=True)))
+            lines.append(Text.assemble((title, palette.tone(self, "title", bold=True))))
             lines += [self._line(action, keys) for action, keys in members]
             if group == "list":
                 lines.append(self._entry("⇧ letter", "Sort by the title with that letter", ""))
@@ -61,8 +61,8 @@ class Help(ModalScreen[None]):
         return self._entry("  ".join(keys), action.title, "bad" if action.danger else "")
 
     def _entry(self, keys: str, title: str, tone: str) -> Text:
-        line = Text(f"  {keys:>18}  ", palette.tone(self, tone or "accent", bold=True))
-        return line.append(title, palette.tone(self, "text"))
+        key_style = palette.tone(self, tone or "accent", bold=True)
+        return Text.assemble((f"  {keys:>14}  ", key_style), (title, palette.tone(self, "text")))
 
     def action_scroll(self, rows: int) -> None:
         """Through the page."""

@@ -17,6 +17,7 @@ from tui.clients import ClientError
 from tui.models import HistoryEntry, Image
 from tui.render import images as render
 from tui.render import units
+from tui.render.cells import Cell
 from tui.render.text import safe
 from tui.screens.containers_pane import first_run
 from tui.screens.pane import Pane, picked
@@ -148,13 +149,7 @@ class ImagesPane(Pane):
         if message.key != self._history_of:
             return
         now = self.clock()
-        rows = [
-            Row(
-                str(place),
-                picked(render.HISTORY_COLUMNS, render.history_row(entry, now), HISTORY),
-            )
-            for place, entry in enumerate(message.entries)
-        ]
+        rows = [Row(str(place), _step(entry, now)) for place, entry in enumerate(message.entries)]
         self.query_one("#history", ResourceTable).set_rows(rows)
 
     def _facts(self, item: Image | None) -> Text:
@@ -165,7 +160,7 @@ class ImagesPane(Pane):
         text.append(f"{safe(item.name)}\n", palette.tone(self, "title", bold=True))
         for name in item.references[1:6]:
             text.append("also     ", dim).append(f"{safe(name)}\n")
-        text.append("id       ", dim).append(f"{item.id}\n")
+        text.append("id       ", dim).append(f"{item.short_id}\n")
         text.append("size     ", dim).append(units.size(item.size))
         text.append("   created ", dim).append(units.date(item.created))
         users = [other for other in self.hub.containers.items.values() if other.image_id == item.id]
@@ -183,3 +178,9 @@ class ImagesPane(Pane):
             return None
         hidden = f"{len(self.hub.images.items)} images do not match {self.filter.text}"
         return NoticeState("Nothing matches", hidden, keys=(("/", "change the filter"),))
+
+
+def _step(entry: HistoryEntry, now: float) -> tuple[Cell, ...]:
+    """Age, size, and how it was made, else the comment."""
+    age, size, made, comment = render.history_row(entry, now)
+    return age, size, made if made.text else comment

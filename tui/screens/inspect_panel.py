@@ -63,7 +63,7 @@ class InspectPanel(Vertical):
 
     def _draw(self) -> None:
         if self._problem:
-            lines = [Text(f"✕ {self._problem}", palette.tone(self, "bad"))]
+            lines = [Text.assemble((f"✕ {self._problem}", palette.tone(self, "bad")))]
         elif self.raw:
             lines = [self._json_line(line) for line in json_lines(self._document)]
         else:
@@ -77,14 +77,14 @@ class InspectPanel(Vertical):
         lines: list[Text] = []
         for section in self._sections:
             lines += [Text("")] if lines else []
-            lines.append(Text(section.title, palette.tone(self, "title", bold=True)))
+            lines.append(Text.assemble((section.title, palette.tone(self, "title", bold=True))))
             for key, cell in section.rows:
-                text = Text(f"  {key:<{width}}  ", palette.tone(self, "dim"))
-                lines.append(text.append(cell.text, palette.tone(self, cell.style)))
+                name = (f"  {key:<{width}}  ", palette.tone(self, "dim"))
+                lines.append(Text.assemble(name, (cell.text, palette.tone(self, cell.style))))
         return lines
 
     def _json_line(self, line: str) -> Text:
-        text = Text(line, palette.tone(self, "dim"))
+        text = Text.assemble((line, palette.tone(self, "dim")))
         for found in _JSON.finditer(line):
             text.stylize(palette.tone(self, _JSON_TONES[found.lastgroup or ""]), *found.span())
         return text

@@ -107,7 +107,7 @@ class LogPanel(Vertical):
         if container is None:
             self.workers.cancel_node(self)
             return
-        self.view.say_when_empty("…")
+        self.view.say_when_empty(LogView.EMPTY)
         self._start()
 
     def _start(self) -> None:

@@ -12,7 +12,7 @@ from tui.models import Container
 from tui.render import metrics as render
 from tui.screens.board import CONTAINER_PLOTS, Board
 from tui.screens.containers_pane import ContainersPane
-from tui.screens.pane import picked
+from tui.screens.pane import Order, picked
 from tui.widgets.columns import Column
 from tui.widgets.notice import NoticeState
 from tui.widgets.table import Row
@@ -40,7 +40,7 @@ class MetricsPane(ContainersPane):
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("metrics")]
     scope = "metrics"
     columns = COLUMNS
-    first_order = "cpu"
+    first_order = Order("cpu", True)
     FIGURES = frozenset(column.key for column in COLUMNS[2:])
     show_all = False
 

@@ -16,7 +16,7 @@ from tui.render import units
 from tui.render.cells import Cell
 from tui.render.text import safe
 from tui.screens.board import HOST_PLOTS, Board, HostGauges
-from tui.screens.containers_pane import ContainersPane
+from tui.screens.containers_pane import ContainersPane, brief_status
 from tui.screens.pane import picked
 from tui.widgets import palette
 from tui.widgets.columns import Column
@@ -25,7 +25,7 @@ from tui.widgets.table import Row
 COLUMNS: tuple[Column, ...] = (
     Column("name", "POD / CONTAINER", 20, flex=3, most=44, sort="N"),
     Column("ready", "READY", 5, "right"),
-    Column("status", "STATUS", 15, flex=2, most=34, rank=1),
+    Column("status", "STATUS", 20, flex=1, most=28, rank=1),
     Column("cpu", "CPU", 6, "right", sort="C"),
     Column("memory", "MEMORY", 9, "right", sort="M"),
     Column("restarts", "RESTARTS", 8, "right", rank=3, sort="R"),
@@ -70,7 +70,15 @@ class NodePane(ContainersPane):
             heading = not row.container_id
             key = f"pod:{row.pod}" if heading else row.container_id
             cells = picked(render.COLUMNS, row.cells, self.columns)
-            yield Row(key, _open(cells) if heading else cells, heading)
+            if heading:
+                yield Row(key, _open(cells), heading=True)
+            else:
+                item = self.hub.containers.items[row.container_id]
+                yield Row(key, self._member(item, cells))
+
+    def _member(self, item: Container, cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
+        name, _, _, *rest = cells
+        return (name, Cell(""), brief_status(item, self.clock()), *rest)
 
     def show_side(self) -> None:
         """The machine's figures."""

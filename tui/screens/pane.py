@@ -55,11 +55,11 @@ class Pane(Horizontal):
         self.hub = hub
         self.clock = clock
         self.filter = filters.Filter()
-        self.order = Order(self.first_order)
+        self.order = self.first_order
         self._marked_dirty = False
         self._undo: list[Callable[[], None]] = []
 
-    first_order: ClassVar[str] = "name"
+    first_order: ClassVar[Order] = Order("name")
 
     def compose(self) -> ComposeResult:
         """The list, and what stands there when there is none."""

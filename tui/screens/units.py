@@ -16,13 +16,3 @@ def size(value: float) -> str:
 def rate(value: float) -> str:
     """Bytes a second as short as `size`."""
     return f"{size(value)}/s" if value >= 0.5 else "0"
-
-
-def count(value: float) -> str:
-    """A whole number."""
-    return f"{value:.0f}"
-
-
-def percent(value: float) -> str:
-    """``52%``."""
-    return f"{value:.0f}%"

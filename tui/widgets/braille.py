@@ -1,14 +1,18 @@
-"""Time series to rows of braille or block characters. Pure; knows no widget and no colour."""
+"""Time series to rows of braille characters. Pure; knows no widget and no colour."""
 
 from collections.abc import Sequence
-from math import ceil
 
 Series = Sequence[float | None]
 
 # Dot bits of a braille cell from the bottom up, left column then right.
 _LEFT = (0x40, 0x04, 0x02, 0x01)
 _RIGHT = (0x80, 0x20, 0x10, 0x08)
-_BLOCKS = " ▁▂▃▄▅▆▇█"
+SPANS = (60, 120, 300, 600)
+
+
+def span_for(samples: int, columns: int) -> int:
+    """Samples the graph spans: grows in steps with what there is, so that little fills it too."""
+    return max(columns, next((span for span in SPANS if span >= samples), SPANS[-1]))
 
 
 def buckets(values: Series, columns: int, span: int, newest: int = 0) -> list[float | None]:
@@ -17,11 +21,11 @@ def buckets(values: Series, columns: int, span: int, newest: int = 0) -> list[fl
     ``newest`` is the number of the last sample since some fixed time: bucket borders are tied to
     it, so that a graph scrolls by whole buckets and never shimmers as samples move across them.
     """
-    step = max(1, ceil(span / max(1, columns)))
+    width = max(1.0, span / max(1, columns))
     result: list[float | None] = [None] * columns
-    last_bucket = newest // step
+    last = int(newest / width)
     for age, value in enumerate(reversed(values)):
-        column = columns - 1 - (last_bucket - (newest - age) // step)
+        column = columns - 1 - (last - int((newest - age) / width))
         if column < 0:
             break
         held = result[column]
@@ -60,23 +64,6 @@ def _cell(left: int, right: int, inverted: bool) -> str:
     return chr(0x2800 + bits) if bits else " "
 
 
-def spark(values: Series, width: int, top: float | None = None) -> str:
-    """One line of eighth blocks; a sample not measured is a space."""
-    shown = list(values)[-width:]
-    known = [value for value in shown if value is not None]
-    high = top or max(known, default=0.0)
-    text = "".join(_block(value, high) for value in shown)
-    return text.rjust(width)
-
-
-def _block(value: float | None, top: float) -> str:
-    if value is None:
-        return " "
-    if top <= 0:
-        return _BLOCKS[1]
-    return _BLOCKS[max(1, min(8, ceil(value / top * 8)))]
-
-
 def round_top(value: float, *, binary: bool = False) -> float:
     """A round figure at or just above ``value`` for the end of an axis."""
     if value <= 0:
@@ -88,4 +75,4 @@ def round_top(value: float, *, binary: bool = False) -> float:
     while not binary and base > value:
         base /= step
     choices = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024) if binary else (1, 2, 4, 6, 8, 10)
-    return next(base * factor for factor in choices if base * factor >= value)
+    return next((base * factor for factor in choices if base * factor >= value), value)

@@ -10,8 +10,6 @@ from textual.widget import Widget
 from tui.render.text import clip, pad
 from tui.widgets import palette
 
-_EIGHTHS = " ▏▎▍▌▋▊▉"
-
 
 @dataclass(frozen=True, slots=True)
 class Level:
@@ -30,15 +28,14 @@ class Level:
 
 
 def bar(share: float, width: int) -> str:
-    """``width`` cells filled to ``share``, in eighths."""
-    eighths = round(share * width * 8)
-    full, rest = divmod(eighths, 8)
-    text = "█" * full + (_EIGHTHS[rest] if rest else "")
-    return text[:width]
+    """A line filled to ``share`` of ``width`` cells, in halves; a little is never nothing."""
+    halves = max(1 if share > 0 else 0, round(share * width * 2))
+    full, rest = divmod(halves, 2)
+    return ("━" * full + "╸" * rest)[:width]
 
 
 class Gauge(Widget):
-    """``label ██████▌───── text``; warns from ``warn`` and alarms from ``alarm``."""
+    """``label ━━━━━━╸━━━━━ text``; warns from ``warn`` and alarms from ``alarm``."""
 
     DEFAULT_CSS = "Gauge { height: 1; }"
 
@@ -97,8 +94,8 @@ class Gauge(Widget):
             return [Segment("┄" * length, self._style("faint"))]
         tone = {"ok": self.base_tone, "warn": "warn", "bad": "bad"}[self.state]
         filled = bar(share, length)
-        rail = palette.tone(self, tone, on="line")
-        return [Segment(filled.ljust(length), self.rich_style + rail)]
+        rest = "━" * (length - len(filled))
+        return [Segment(filled, self._style(tone)), Segment(rest, self._style("line"))]
 
     def _text(self) -> str:
         flag = {"ok": "", "warn": " high", "bad": " full"}[self.state]

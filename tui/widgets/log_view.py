@@ -285,7 +285,7 @@ class LogView(Widget, can_focus=True):
             self._layout_rows()
         base = self.rich_style
         if not len(self.buffer):
-            text = Text(self.empty if y == 0 else "", palette.tone(self, "dim"))
+            text = Text.assemble((self.empty if y == 0 else "", palette.tone(self, "dim")))
         else:
             text = self._drawn[y][1] if y < len(self._drawn) else Text("")
         segments = list(text.render(self.app.console, end=""))

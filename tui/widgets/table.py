@@ -300,7 +300,7 @@ class ResourceTable(ScrollView, can_focus=True):
             self.refresh(Region(0, y, self.size.width, 1))
 
     def _fitted(self) -> tuple[Slot, ...]:
-        width = self.size.width - GUTTER
+        width = self.size.width - GUTTER - 1
         if width != self._slots_width:
             self._slots, self._slots_width = fit(self.columns, width), width
         return self._slots
@@ -357,7 +357,7 @@ class ResourceTable(ScrollView, can_focus=True):
 
     def _background(self, row: Row, selected: bool) -> Style:
         name = ""
-        if selected:
+        if selected and self.can_focus:
             name = "cursor-row" if self.has_focus else "cursor-row-idle"
         elif row.key in self.marks:
             name = "marked-row"
@@ -382,7 +382,7 @@ class ResourceTable(ScrollView, can_focus=True):
         slots = self._fitted()
         filled = [slot for slot in slots[1:] if slot.index < len(row.cells)]
         filled = [slot for slot in filled if row.cells[slot.index].text]
-        room = (filled[0].x if filled else self.size.width - GUTTER) - GAP
+        room = (filled[0].x if filled else self.size.width - GUTTER - 1) - GAP
         style = base + palette.tone(self, self.HEADING_TONE, bold=True)
         segments.append(Segment(pad(clip(row.cells[0].text, room), room), style))
         x = room
