@@ -81,20 +81,12 @@ def spawn(plan: InitPlan, stdio: Stdio, *, cgroup_fd: int | None = None) -> Chil
     With `cgroup_fd` (cgroup v2 only) it is born in that cgroup. Raises OSError when the clone is
     refused. Call it from a single-threaded process only.
     """
-    ours, theirs = pair()
-    flags = plan.unshare & ~syscalls.CLONE_NEWCGROUP
     own = enter_pid_namespace(plan.join)
     try:
-        pid, pidfd = syscalls.clone3(flags, cgroup_fd=cgroup_fd)
-    except OSError:
-        os.close(ours)
-        os.close(theirs)
-        raise
-    if pid == 0:
-        _child(lambda channel: steps.run(plan, channel), stdio, theirs, ())
-    leave_pid_namespace(own)
-    os.close(theirs)
-    child = Child(pid, pidfd, Channel(ours))
+        flags = plan.unshare & ~syscalls.CLONE_NEWCGROUP
+        child = _clone(lambda channel: steps.run(plan, channel), flags, stdio, (), cgroup_fd)
+    finally:
+        leave_pid_namespace(own)
     if plan.unshare & syscalls.CLONE_NEWUSER:
         _map_ids(child, plan)
     return child
@@ -108,25 +100,39 @@ def spawn_exec(
     `target` is a pidfd of the container's init, `namespaces` its `InitPlan.namespaces`.
     Blocks until the joins are done. Raises StepFailed when the container is gone.
     """
-    ours, theirs = pair()
-    helper, helper_fd = syscalls.clone3(0, cgroup_fd=cgroup_fd)
-    if helper == 0:
-        _child(
-            lambda channel: steps.run_exec(plan, channel, steps.TARGET_FD, namespaces),
-            stdio,
-            theirs,
-            (target,),
-        )
-    os.close(theirs)
-    channel = Channel(ours)
+    helper = _clone(
+        lambda channel: steps.run_exec(plan, channel, steps.TARGET_FD, namespaces),
+        0,
+        stdio,
+        (target,),
+        cgroup_fd,
+    )
     try:
-        return _adopt(channel)
+        return _adopt(helper.channel)
     except BaseException:
-        channel.close()
+        helper.close()
         raise
     finally:
-        os.waitpid(helper, 0)
-        os.close(helper_fd)
+        os.waitpid(helper.pid, 0)
+        os.close(helper.pidfd)
+
+
+def _clone(
+    body: steps.Body, flags: int, stdio: Stdio, extra: tuple[int, ...], cgroup_fd: int | None
+) -> Child:
+    """Run `body` in a cloned process that has nothing open but what it is given."""
+    ours, theirs = pair()
+    try:
+        pid, pidfd = syscalls.clone3(flags, cgroup_fd=cgroup_fd)
+    except OSError:
+        os.close(ours)
+        raise
+    else:
+        if pid == 0:
+            _live(body, stdio, theirs, extra)
+    finally:
+        os.close(theirs)
+    return Child(pid, pidfd, Channel(ours))
 
 
 def _adopt(channel: Channel) -> Child:
@@ -150,7 +156,7 @@ def _map_ids(child: Child, plan: InitPlan) -> None:
         raise StepFailed("user namespace", error.errno or 0, str(error)) from error
 
 
-def _child(body: "steps.Body", stdio: Stdio, channel_fd: int, extra: tuple[int, ...]) -> NoReturn:
+def _live(body: steps.Body, stdio: Stdio, channel_fd: int, extra: tuple[int, ...]) -> NoReturn:
     try:
         body(Channel(steps.settle_descriptors(stdio, channel_fd, extra)))
     finally:

@@ -5,6 +5,7 @@ pivot, and last the privileges: nothing after a step needs what that step gave u
 """
 
 import errno
+import gc
 import os
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
@@ -99,6 +100,7 @@ def _own_binary() -> tuple[int, int]:
 
 def _guarded(body: Callable[[], None], channel: Channel) -> NoReturn:
     """Run to the exec or to an error message; nothing returns into the monitor's own frames."""
+    gc.disable()  # a collection would touch, and so copy, the pages shared with the monitor
     try:
         body()
     except StepFailed as error:

@@ -121,3 +121,15 @@ def test_exec_cannot_be_traced_by_the_container(root: Path) -> None:
     for fd in (read, write, child.pidfd):
         os.close(fd)
     running.kill()
+
+
+def test_refused_clone_leaks_no_descriptor(container: Running, config: dict[str, Any]) -> None:
+    compiled = plan.compile_exec(process(config, "true"))
+    with open("/dev/null", encoding="ascii") as null:
+        fds = (null.fileno(),) * 3
+        before = sorted(os.listdir("/proc/self/fd"))
+        with pytest.raises(OSError, match="clone3"):
+            init.spawn_exec(
+                compiled, fds, target=container.child.pidfd, namespaces=0, cgroup_fd=fds[0]
+            )
+        assert sorted(os.listdir("/proc/self/fd")) == before
