@@ -14,12 +14,25 @@ Start = Callable[..., "subprocess.Popen[str]"]
 PARENT = f"berth-test-{os.getpid()}"
 
 
-@pytest.fixture(scope="session")
-def layout() -> Layout:
+@pytest.fixture(params=["as mounted", "v1 alone", "v2 alone"], scope="session")
+def layout(request: pytest.FixtureRequest) -> Layout:
+    """The machine's own layout, and each half of a hybrid one as if it were all there is."""
     found = detect()
+    if request.param != "as mounted":
+        if found.mode != "hybrid":
+            pytest.skip(f"the layout is {found.mode} already")
+        version = 1 if request.param == "v1 alone" else 2
+        kept = tuple(h for h in found.hierarchies if h.version == version)
+        found = Layout(f"v{version}", kept)
     if not any(hierarchy.writable for hierarchy in found.hierarchies):
         pytest.skip("needs a cgroup hierarchy that can be written: run as root")
     return found
+
+
+def needs(layout: Layout, v1: str, v2: str) -> None:
+    """Skip the test where the controller is not to be had."""
+    if Manager(layout, "x").find(v1, v2) is None:
+        pytest.skip(f"needs the {v1} controller")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from engine.errors import AlreadyInUse, InvalidArgument
 from engine.runtime.cgroups import DeviceRule, Layout, Manager, Rate, Resources
 from tests.conftest import eventually
-from tests.suites.cgroups.conftest import PARENT, Start
+from tests.suites.cgroups.conftest import PARENT, Start, needs
 
 pytestmark = pytest.mark.root
 
@@ -58,6 +58,7 @@ def test_cgroups_made_inside_go_with_it(group: Manager) -> None:
 
 
 def test_an_empty_leftover_is_made_anew(group: Manager, layout: Layout) -> None:
+    needs(layout, "pids", "pids")
     group.apply(Resources(pids_limit=3))
     Manager(layout, group.path).create()
     assert group.stats().pids.limit is None

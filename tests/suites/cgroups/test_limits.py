@@ -11,7 +11,7 @@ import pytest
 
 from engine.runtime.cgroups import DeviceRule, Layout, Manager, Rate, Resources
 from tests.conftest import eventually
-from tests.suites.cgroups.conftest import Start
+from tests.suites.cgroups.conftest import Start, needs
 
 pytestmark = pytest.mark.root
 MIB = 1 << 20
@@ -54,11 +54,6 @@ def output(child: "subprocess.Popen[str]") -> str:
     return child.stdout.readline()
 
 
-def needs(layout: Layout, v1: str, v2: str) -> None:
-    if Manager(layout, "x").find(v1, v2) is None:
-        pytest.skip(f"needs the {v1} controller")
-
-
 def test_memory_hog_is_killed_and_counted(group: Manager, start: Start, layout: Layout) -> None:
     needs(layout, "memory", "memory")
     group.apply(Resources(memory=32 * MIB, memory_swap=32 * MIB))
@@ -75,13 +70,15 @@ def test_memory_hog_is_killed_and_counted(group: Manager, start: Start, layout: 
         os.close(watch)
 
 
-def test_nobody_is_killed_within_the_limit(group: Manager, start: Start) -> None:
+def test_nobody_is_killed_within_the_limit(group: Manager, start: Start, layout: Layout) -> None:
+    needs(layout, "memory", "memory")
     group.apply(Resources(memory=128 * MIB))
     assert start("hog = bytearray(16 << 20)").wait(20) == 0
     assert group.oom_kills() == 0
 
 
-def test_cpu_quota_stretches_the_work(group: Manager, start: Start) -> None:
+def test_cpu_quota_stretches_the_work(group: Manager, start: Start, layout: Layout) -> None:
+    needs(layout, "cpu", "cpu")
     group.apply(Resources(cpu_quota=50_000, cpu_period=100_000))
     before, began = group.stats().cpu, time.monotonic()
     assert start(BURN.format(seconds=1.0)).wait(60) == 0
@@ -94,13 +91,17 @@ def test_cpu_quota_stretches_the_work(group: Manager, start: Start) -> None:
     assert after.user_ns > 0
 
 
-def test_the_process_over_the_limit_is_not_born(group: Manager, start: Start) -> None:
+def test_the_process_over_the_limit_is_not_born(
+    group: Manager, start: Start, layout: Layout
+) -> None:
+    needs(layout, "pids", "pids")
     group.apply(Resources(pids_limit=5))
     assert output(start(FORK)).split() == ["4", "11"]
     assert group.stats().pids == (5, 5)
 
 
-def test_a_lifted_pids_limit_is_none(group: Manager) -> None:
+def test_a_lifted_pids_limit_is_none(group: Manager, layout: Layout) -> None:
+    needs(layout, "pids", "pids")
     group.apply(Resources(pids_limit=5))
     group.apply(Resources(pids_limit=-1))
     assert group.stats().pids.limit is None
@@ -171,7 +172,8 @@ def test_writes_are_slowed_to_the_ceiling_and_counted(
     assert counted.write_ops >= 12
 
 
-def test_readings_of_a_live_process(group: Manager, start: Start) -> None:
+def test_readings_of_a_live_process(group: Manager, start: Start, layout: Layout) -> None:
+    needs(layout, "memory", "memory")
     group.apply(Resources(memory=128 * MIB, pids_limit=9))
     child = start("hog = bytearray(16 << 20)\nprint('ready', flush=True)\nsys.stdin.read()")
     assert output(child) == "ready\n"
