@@ -65,7 +65,10 @@ async def start(
     _record_start(context, live, session, process)
     if tty_size is not None and session.record.config.tty and all(tty_size):
         await process.resize(*tty_size)
-    return None if detach else _Session(process.stream, session)
+    if detach:
+        await process.stream.close()
+        return None
+    return _Session(process.stream, session)
 
 
 async def resize(context: Context, exec_id: str, height: int, width: int) -> None:
