@@ -155,8 +155,11 @@ class Manager:
     def kill(self, *, bound: float = KILL_BOUND_S) -> None:
         """SIGKILL everything in it, children of children too, and wait until nothing is left.
 
-        Raises RuntimeFailure when something outlives the bound (a process stuck in the kernel).
+        A cgroup that is not there has nothing in it. Raises RuntimeFailure when something
+        outlives the bound (a process stuck in the kernel).
         """
+        if not self.exists():
+            return
         if not (self.unified and tree.kill_v2(self.unified, bound=bound)):
             self._kill_by_hand(bound)
         if left := self.pids():

@@ -110,6 +110,8 @@ def test_kill_reaches_cgroups_inside(group: Manager, start: Start) -> None:
 
 def test_kill_of_an_empty_cgroup_is_fine(group: Manager) -> None:
     group.kill()
+    group.remove()
+    group.kill()
 
 
 def test_without_hierarchies_every_limit_is_discarded_with_a_word() -> None:
