@@ -264,10 +264,11 @@ def _user(context: Context) -> None:
 def _change_directory(path: str, required: bool) -> bool:
     try:
         os.chdir(path)
-    except PermissionError:
-        if required:
-            raise
-        return False
+    except OSError as error:
+        if error.errno == errno.EACCES and not required:
+            return False
+        text = f'chdir to cwd ("{path}"): {os.strerror(error.errno or 0).lower()}'
+        raise StepFailed("working directory", error.errno or 0, text) from error
     return True
 
 
@@ -278,7 +279,8 @@ def _check_cwd(path: str) -> None:
     except FileNotFoundError:
         where = ""
     if not where.startswith("/"):
-        raise OSError(errno.EPERM, f"{path} is outside of the container's root")
+        text = f'chdir to cwd ("{path}"): it is outside of the container\'s root'
+        raise StepFailed("working directory", errno.EPERM, text)
 
 
 def _finish(context: Context) -> NoReturn:
