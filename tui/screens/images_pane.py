@@ -65,7 +65,7 @@ class ImagesPane(Pane):
         with Vertical(classes="side"):
             yield Static("", classes="facts", markup=False)
             yield Static("History", classes="heading", markup=False)
-            table = ResourceTable(HISTORY, id="history")
+            table = ResourceTable(HISTORY, id="history", show_cursor=False)
             table.can_focus = False
             yield table
 

@@ -8,7 +8,6 @@ from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.render.text import clip
 from tui.widgets import palette
 
 Link = Literal["connecting", "live", "stale", "lost"]
@@ -53,7 +52,7 @@ class Header(Widget):
         left = self._left()
         right = self._right()
         room = self.size.width - sum(cell_len(text) for text, _, _ in [*left, *right])
-        endpoint = clip(self.state.endpoint, max(0, room - 3)) if room > 12 else ""
+        endpoint = self.state.endpoint if cell_len(self.state.endpoint) + 3 <= room else ""
         parts = [*left, (f"  {endpoint}" if endpoint else "", "dim", False)]
         used = sum(cell_len(text) for text, _, _ in [*parts, *right])
         parts += [(" " * max(1, self.size.width - used), "dim", False), *right]

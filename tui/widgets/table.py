@@ -106,9 +106,16 @@ class ResourceTable(ScrollView, can_focus=True):
     HEADING_TONE: ClassVar[str] = "title"
 
     def __init__(
-        self, columns: Sequence[Column], *, id: str | None = None, classes: str | None = None
+        self,
+        columns: Sequence[Column],
+        *,
+        show_cursor: bool = True,
+        id: str | None = None,
+        classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
+        self.show_cursor = show_cursor
+        self.moved = False
         self.columns = tuple(columns)
         self.rows: tuple[Row, ...] = ()
         self.marks: frozenset[str] = frozenset()
@@ -173,7 +180,7 @@ class ResourceTable(ScrollView, can_focus=True):
         top = self._places.get(top_key or "")
         if top is not None and top != self.scroll_offset.y and self.scroll_offset.y:
             self.scroll_to(y=top, animate=False, immediate=True)
-        place = self._places.get(held or "")
+        place = self._places.get(held or "") if self.moved else 0
         if place is None:
             place = min(self.cursor, max(0, len(self.rows) - 1))
         self.set_reactive(ResourceTable.cursor, place)
@@ -194,7 +201,8 @@ class ResourceTable(ScrollView, can_focus=True):
         return max(0, min(place, len(self.rows) - 1))
 
     def watch_cursor(self, old: int, new: int) -> None:
-        """Draw the two lines that changed, and follow."""
+        """Draw the two lines that changed, and follow; until then it stays on the first row."""
+        self.moved = True
         top = self.scroll_offset.y
         for place in (old, new):
             self._refresh_screen_line(place - top + HEADER)
@@ -357,7 +365,7 @@ class ResourceTable(ScrollView, can_focus=True):
 
     def _background(self, row: Row, selected: bool) -> Style:
         name = ""
-        if selected and self.can_focus:
+        if selected and self.show_cursor:
             name = "cursor-row" if self.has_focus else "cursor-row-idle"
         elif row.key in self.marks:
             name = "marked-row"
