@@ -153,6 +153,7 @@ class FakeMonitor:
         self._running: asyncio.Task[None] | None = None
         self._exit: asyncio.Future[ExitRecord] = asyncio.get_running_loop().create_future()
         self._early: list[FakeStream] = []
+        self._is_gone = False
 
     async def start(self) -> None:
         config = self._options.config["process"]
@@ -173,7 +174,8 @@ class FakeMonitor:
             status = await process.wait()
             _end_session(process.pid)
             await asyncio.gather(*pumps)
-        self._finish(status, started_at)
+        if not self._is_gone:
+            self._finish(status, started_at)
 
     def _finish(self, status: int, started_at: int) -> None:
         record = ExitRecord(_code(status), -status or None, False, started_at, time.time_ns())
@@ -230,6 +232,13 @@ class FakeMonitor:
 
     async def wait(self) -> ExitRecord:
         return await asyncio.shield(self._exit)
+
+    async def vanish(self) -> None:
+        """End with everything, and without a word."""
+        self._is_gone = True
+        _end_session(self.pid)
+        if self._running is not None:
+            await self._running
 
     async def delete(self) -> None:
         if self._running is not None:

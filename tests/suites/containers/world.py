@@ -97,15 +97,15 @@ class World:
 
     async def lose(self, key: str) -> None:
         """Close, and then have the container vanish with its monitor, as in a power cut."""
-        pid = self.containers.get(key).state.pid
-        monitor = None if not self.real else state.read(str(self.directory / "run/bundles" / key))
         await self.close()
-        if monitor is not None:
-            os.kill(monitor.monitor_pid, signal.SIGKILL)
+        if self.real:
+            known = state.read(str(self.directory / "run/bundles" / key))
+            assert known is not None
+            for pid in (known.monitor_pid, known.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         else:
-            self.processes.pop(key)
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            await self.processes.pop(key).vanish()
         (self.directory / "data/containers" / key / "exit.json").unlink(missing_ok=True)
 
     async def clear(self) -> None:
