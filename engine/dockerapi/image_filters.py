@@ -1,6 +1,7 @@
 """Which images a list or a prune is about; Docker's filter names and meanings."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from engine.dockerapi.call import Filters
@@ -46,6 +47,16 @@ class ImageFilters:
             and self._is_labelled(image)
             and all(test(image) for test in self._times)
         )
+
+    def narrowed(self, image: Image) -> Image:
+        """The image with only those of its references that were asked for, as Docker lists it."""
+        patterns = self._filters.get("reference", ())
+        if not patterns:
+            return image
+        wanted = [
+            item for item in image.references if any(matches(item, pattern) for pattern in patterns)
+        ]
+        return replace(image, references=tuple(wanted))
 
     def _is_referenced(self, image: Image) -> bool:
         patterns = self._filters.get("reference", ())

@@ -28,7 +28,7 @@ def store_layer(stream: ByteReader, store: Store) -> Descriptor:
         tar = TarReader(tee)
         entries = sum(1 for _ in tar)
         tar.drain()
-        if not entries:
+        if not entries and not tar.ended:
             raise InvalidArgument("the archive is empty: nothing to import")
         if not tar.ended:
             raise InvalidArgument("the archive has no end mark: it is cut short")

@@ -29,9 +29,9 @@ def lines(daemon: Daemon, name: str) -> list[int]:
 
 
 def test_running_ones_run_on_and_their_log_has_no_gap(own_berth: Daemon) -> None:
-    for name in ("a", "b", "c"):
+    for name in ("one", "two", "three"):
         run(own_berth, name, COUNTER)
-    before = {name: own_berth.state(name)["Pid"] for name in ("a", "b", "c")}
+    before = {name: own_berth.state(name)["Pid"] for name in ("one", "two", "three")}
     own_berth.kill()
     assert all(Path(f"/proc/{pid}").exists() for pid in before.values())
     own_berth.start()
@@ -43,57 +43,58 @@ def test_running_ones_run_on_and_their_log_has_no_gap(own_berth: Daemon) -> None
 
 
 def test_an_exit_while_the_engine_is_away_is_known(own_berth: Daemon) -> None:
-    run(own_berth, "a", "while [ ! -e /go ]; do sleep 0.02; done; echo last; exit 11")
-    pid = own_berth.state("a")["Pid"]
+    run(own_berth, "one", "while [ ! -e /go ]; do sleep 0.02; done; echo last; exit 11")
+    pid = own_berth.state("one")["Pid"]
     root = Path(f"/proc/{pid}/root")
     own_berth.kill()
     (root / "go").touch()
     eventually(lambda: not Path(f"/proc/{pid}").exists(), what="the container ends")
     own_berth.start()
-    state = own_berth.state("a")
+    state = own_berth.state("one")
     assert (state["Status"], state["ExitCode"]) == ("exited", 11)
-    assert own_berth.docker("logs", "a").stdout == "last\n"
+    assert own_berth.docker("logs", "one").stdout == "last\n"
 
 
 def test_exec_stop_attach_and_stats_work_on_an_adopted_one(own_berth: Daemon) -> None:
-    run(own_berth, "a", "trap 'exit 5' TERM; while :; do sleep 0.05; done")
+    run(own_berth, "one", "trap 'exit 5' TERM; while :; do sleep 0.05; done")
     own_berth.kill()
     own_berth.start()
-    assert own_berth.docker("exec", "a", "echo", "in").stdout == "in\n"
+    assert own_berth.docker("exec", "one", "echo", "in").stdout == "in\n"
     assert (
-        own_berth.docker("stats", "--no-stream", "--format", "{{.PIDs}}", "a").stdout.strip() != "0"
+        own_berth.docker("stats", "--no-stream", "--format", "{{.PIDs}}", "one").stdout.strip()
+        != "0"
     )
-    own_berth.docker("stop", "a")
-    assert own_berth.state("a")["ExitCode"] == 5
+    own_berth.docker("stop", "one")
+    assert own_berth.state("one")["ExitCode"] == 5
 
 
 def test_a_lost_monitor_is_255_and_never_0(own_berth: Daemon) -> None:
-    run(own_berth, "a", "sleep 1000")
-    pid = own_berth.state("a")["Pid"]
+    run(own_berth, "one", "sleep 1000")
+    pid = own_berth.state("one")["Pid"]
     monitor = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     own_berth.kill()
     os.kill(monitor, 9)
     eventually(lambda: not Path(f"/proc/{monitor}/cmdline").exists(), what="the monitor is gone")
     own_berth.start()
-    state = own_berth.wait_for("a", "exited")
+    state = own_berth.wait_for("one", "exited")
     assert state["ExitCode"] == 255
     assert not Path(f"/proc/{pid}").exists(), "no unsupervised process is left"
-    own_berth.docker("start", "a")
-    assert own_berth.state("a")["Running"] is True
+    own_berth.docker("start", "one")
+    assert own_berth.state("one")["Running"] is True
 
 
 def test_restart_policy_is_kept_after_an_engine_restart(own_berth: Daemon) -> None:
-    run(own_berth, "a", "sleep 1000", "--restart", "always")
+    run(own_berth, "one", "sleep 1000", "--restart", "always")
     own_berth.kill()
     own_berth.start()
-    pid = own_berth.state("a")["Pid"]
+    pid = own_berth.state("one")["Pid"]
     os.kill(pid, 9)
-    eventually(lambda: own_berth.state("a")["Pid"] not in (0, pid), what="restarted")
+    eventually(lambda: own_berth.state("one")["Pid"] not in (0, pid), what="restarted")
 
 
 def test_a_graceful_stop_leaves_containers_running(own_berth: Daemon) -> None:
-    run(own_berth, "a", COUNTER)
-    pid = own_berth.state("a")["Pid"]
+    run(own_berth, "one", COUNTER)
+    pid = own_berth.state("one")["Pid"]
     own_berth.stop()
     assert own_berth.process is not None
     assert own_berth.process.returncode == 0

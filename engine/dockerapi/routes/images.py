@@ -41,7 +41,7 @@ class ImageRoutes:
         filters = ImageFilters(call.filters(), self._images.resolve)
         found = [image for image in self._images.list() if filters.match(image)]
         found.sort(key=lambda image: image.created, reverse=True)
-        return reply([write_image_summary(image) for image in found])
+        return reply([write_image_summary(filters.narrowed(image)) for image in found])
 
     async def inspect(self, call: Call) -> web.Response:
         return reply(write_image(self._images.resolve(call.args["name"])))
