@@ -102,6 +102,13 @@ def _one_running(subject: Subject) -> str:
     return _linked(subject)
 
 
+def _pausable(subject: Subject) -> str:
+    held = subject.container
+    if subject.marked or held is None or held.paused:
+        return _some_container(subject)
+    return _one_running(subject)
+
+
 def _some_image(subject: Subject) -> str:
     if subject.marked or subject.image:
         return _linked(subject)
@@ -139,7 +146,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("container.restart", "r", "Restart", _CONTAINERS, "restart", "life",
            guard=_some_container, rank=11),
     Action("container.pause", "P", "Pause or go on", _CONTAINERS, _pause_word, "life",
-           guard=_running, rank=14),
+           guard=_pausable, rank=14),
     Action("container.kill", "ctrl+k", "Kill (asks)", _CONTAINERS, "kill", "life",
            danger=True, guard=_running, rank=13),
     Action("container.remove", "delete,ctrl+x", "Remove (asks)", _CONTAINERS, "remove", "life",

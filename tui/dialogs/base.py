@@ -23,6 +23,10 @@ class Dialog(ModalScreen[Answer]):
     title_text: str = ""
     danger: bool = False
 
+    def on_screen_resume(self) -> None:
+        """Older notices must not lie over the buttons."""
+        self.app.clear_notifications()
+
     def compose(self) -> ComposeResult:
         """The box."""
         box = VerticalScroll(classes="dialog-box -danger" if self.danger else "dialog-box")

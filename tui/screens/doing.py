@@ -1,5 +1,6 @@
 """From an action to the engine: the question before, the work in a worker, the word after."""
 
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,8 @@ from tui.informers import Hub
 from tui.models import ActionResult, Container, Image, RunRequest, parse
 from tui.screens import verbs
 from tui.screens.shell import attach, shell
+
+_LONG_ID = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 
 
 class Targets(Protocol):
@@ -113,7 +116,8 @@ class Doing(Widget):
             self.app.notify(f"{result.target} {result.message}", timeout=3)
         else:
             title = f"{result.target}: not {result.action}"
-            self.app.notify(result.message, title=title, severity="error", timeout=10)
+            message = short_ids(result.message)
+            self.app.notify(message, title=title, severity="error", timeout=10)
         for warning in result.warnings:
             self.app.notify(warning, title=result.target, severity="warning", timeout=8)
 
@@ -292,6 +296,11 @@ class Doing(Widget):
     def _progressed(self, last: str | None) -> None:
         if last:
             self.app.notify(last, title="Done", timeout=6)
+
+
+def short_ids(text: str) -> str:
+    """Engines name containers by 64 digits; 12 are as good, and fit."""
+    return _LONG_ID.sub(r"\1", text)
 
 
 def _these(held: Sequence[Container]) -> str:
