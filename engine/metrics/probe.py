@@ -1,7 +1,7 @@
 """Sampling one container: its cgroup files, kept open, and its network's counters.
 
 The files that change all the time are read at every sweep. memory.stat costs more than all of
-them together and waits for every fifth; limits hardly change and wait for every thirtieth. Each
+them together and waits for every fifth; limits hardly change and wait for every twentieth. Each
 container has a turn of its own, so that sweeps cost alike.
 """
 
@@ -14,7 +14,7 @@ from engine.metrics.sources import LARGE, File, field, number_or
 from engine.runtime.cgroups import Layout, Manager
 
 STAT_EVERY = 5
-LIMITS_EVERY = 30
+LIMITS_EVERY = 20
 # Kept open for one container at most: use, throttling, memory, pids, block I/O, network.
 DESCRIPTORS = 6
 
@@ -35,7 +35,7 @@ class Counters(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What is read at every thirtieth sweep; NaN is no limit."""
+    """What is read at every twentieth sweep; NaN is no limit."""
 
     cpu: float = NAN
     memory: float = NAN
@@ -83,7 +83,7 @@ class Probe:
         if self.limits_due or self._phase % LIMITS_EVERY == 0:
             self._read_limits()
         if not old.at or self._phase % STAT_EVERY == 0:
-            self.slow = Slow(*self._memory.read_slow())
+            self.slow = self._memory.read_slow(self.slow)
         new = self.counters = self._read_counters()
         limits, slow = self.limits, self.slow
         cores, throttled, *rates = _rates(old, new) if old.at else _STILL
@@ -103,7 +103,8 @@ class Probe:
 
     def _read_counters(self) -> Counters:
         limits = self.limits
-        cpu = self._cpu.read(throttling=limits.cpu == limits.cpu)
+        limited = limits.cpu == limits.cpu  # not NaN
+        cpu = self._cpu.read(self.counters, throttling=limited)
         network = self._read_network() if limits.own_network else (0, 0)
         memory, pids, block = self._memory.read(), self._pids.read(), self._block.read()
         return Counters(time.monotonic(), *cpu, memory, pids, *block, *network)
@@ -121,6 +122,7 @@ class Probe:
         self.limits, self.limits_due = Limits(*limits, own_network), False
 
 
+_IDLE_NS = 1_000_000
 _STILL = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
@@ -151,11 +153,13 @@ class _Cpu:
         self._stat = File(f"{directory}/cpu.stat", keep=keep, size=1024) if directory else None
         self._usage = File(f"{use[1]}/cpuacct.usage", keep=keep) if use else None
 
-    def read(self, *, throttling: bool) -> tuple[int, int, int]:
+    def read(self, old: Counters, *, throttling: bool) -> tuple[int, int, int]:
+        """v1's cpu.stat is worth its price only where there is a quota, and some use of it."""
         if self._usage is not None:
             used = int(self._usage.read())
-            if not throttling or self._stat is None:
-                return used, 0, 0
+            idle = used - old.cpu_ns < _IDLE_NS
+            if idle or not throttling or self._stat is None:
+                return used, old.periods, old.throttled
             data = self._stat.read()
         elif self._stat is not None:
             data = self._stat.read()
@@ -183,6 +187,7 @@ class _Memory:
         found = manager.find("memory", "memory")
         self._v1 = found is not None and found[0] == 1
         self._directory = found[1] if found else None
+        self._usage_then = b""
         name = "memory.usage_in_bytes" if self._v1 else "memory.current"
         self._usage = File(f"{self._directory}/{name}", keep=keep) if found else None
 
@@ -193,18 +198,19 @@ class _Memory:
         name = "memory.limit_in_bytes" if self._v1 else "memory.max"
         return number_or(sources.once(f"{self._directory}/{name}"), NAN)
 
-    def read_slow(self) -> tuple[int, int, int]:
-        """Idle page cache, page cache, processes killed."""
-        if self._directory is None:
-            return 0, 0, 0
+    def read_slow(self, old: Slow) -> Slow:
+        """memory.stat is left alone while the usage is what it was when it was read."""
+        if self._directory is None or self._usage is None:
+            return old
+        events = "memory.oom_control" if self._v1 else "memory.events"
+        kills = field(sources.once(f"{self._directory}/{events}"), b"\noom_kill ")
+        usage = self._usage.read()
+        if usage == self._usage_then:
+            return old._replace(oom_kills=kills)
+        self._usage_then = usage
         stat = sources.once(f"{self._directory}/memory.stat")
-        if self._v1:
-            control = sources.once(f"{self._directory}/memory.oom_control")
-            inactive, cache = field(stat, b"\ntotal_inactive_file "), field(stat, b"\ntotal_cache ")
-            return inactive, cache, field(control, b"\noom_kill ")
-        events = sources.once(f"{self._directory}/memory.events")
-        inactive, cache = field(stat, b"\ninactive_file "), field(stat, b"\nfile ")
-        return inactive, cache, field(events, b"\noom_kill ")
+        prefix, cache = (b"\ntotal_", b"\ntotal_cache ") if self._v1 else (b"\n", b"\nfile ")
+        return Slow(field(stat, prefix + b"inactive_file "), field(stat, cache), kills)
 
     def close(self) -> None:
         _close(self._usage)
