@@ -5,6 +5,7 @@ output is missed, and a failure at any step leaves no bundle, cgroup or mount.
 """
 
 import asyncio
+import logging
 import time
 from functools import partial
 
@@ -22,6 +23,8 @@ from engine.errors import (
     RuntimeFailure,
 )
 from engine.runtime.launcher import CreateOptions
+
+log = logging.getLogger(__name__)
 
 NOT_FOUND, NOT_EXECUTABLE, FAILED = 127, 126, 128
 
@@ -82,7 +85,10 @@ async def _create(context: Context, live: Live) -> Monitor:
         stdin_once=record.config.stdin_once,
         cgroup_parent=parent,
     )
-    return await context.launcher.create(live.id, options)
+    monitor = await context.launcher.create(live.id, options)
+    for warning in monitor.warnings:
+        log.warning("container %s: %s", live.name, warning)
+    return monitor
 
 
 def _abandon(live: Live) -> None:

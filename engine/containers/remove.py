@@ -7,10 +7,8 @@ from engine.containers import exits, kill, restart_policy
 from engine.containers.context import Context
 from engine.containers.live import Live
 from engine.containers.model import Status, WaitResult
+from engine.containers.stop import GRACE, halt
 from engine.errors import Conflict, EngineError, NotRunning, RuntimeFailure
-
-GRACE = 30.0
-"""Seconds a killed process may take to be gone."""
 
 
 async def remove(context: Context, live: Live, *, force: bool) -> None:
@@ -27,6 +25,8 @@ async def remove(context: Context, live: Live, *, force: bool) -> None:
         if context.registry.get(live.id) is not live:
             return  # removed by somebody else while we waited for the lock
         _check(live, force=force)
+        if live.running:  # started again while we waited for the lock
+            await halt(context, live, SIGKILL, GRACE)
         await live.settle()
         await _delete(context, live)
     context.publish(live, "destroy")

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import json
 import time
+from pathlib import Path
 
 from engine.containers import exits, health, restart_policy
 from engine.containers.codec import Damaged, decode
@@ -32,6 +33,8 @@ async def restore(context: Context) -> None:
     async with asyncio.TaskGroup() as group:
         for live in context.registry:
             group.create_task(_restore(context, live))
+        for bundle in _strangers(context):
+            group.create_task(_look_at(context, bundle))
 
 
 def _load(context: Context) -> None:
@@ -138,3 +141,25 @@ def _remove_later(context: Context, live: Live) -> None:
     """Finish a removal that was begun: the lock is ours until we return."""
     context.change_state(live, status=Status.DEAD)
     context.tasks.spawn(remove(context, live, force=True), f"remove {live.name}")
+
+
+def _strangers(context: Context) -> list[Path]:
+    """Bundles of no container we know."""
+    if not context.paths.bundles.is_dir():
+        return []
+    found = context.paths.bundles.iterdir()
+    return [bundle for bundle in found if context.registry.get(bundle.name) is None]
+
+
+async def _look_at(context: Context, bundle: Path) -> None:
+    """Have the launcher clear away what is dead; what still runs is named and left alone."""
+    try:
+        async with asyncio.timeout(BUDGET):
+            monitor = await context.launcher.adopt(bundle.name, bundle)
+    except (EngineError, OSError, ValueError, TimeoutError) as error:
+        context.warn(f"bundle {bundle} belongs to no container and cannot be read: {error}")
+        return
+    if monitor is not None:
+        context.warn(
+            f"bundle {bundle} belongs to no container; its process {monitor.pid} is left running"
+        )

@@ -1,12 +1,13 @@
 """stats and size: what a container uses now."""
 
 import asyncio
+from functools import cache
 
 from engine.containers.context import Context
 from engine.containers.live import Live
 from engine.containers.model import Size
 from engine.errors import NotFound
-from engine.runtime.cgroups import Manager, Stats, detect
+from engine.runtime.cgroups import Layout, Manager, Stats, detect
 
 
 def statistics(live: Live) -> Stats | None:
@@ -14,13 +15,13 @@ def statistics(live: Live) -> Stats | None:
     monitor = live.monitor
     if monitor is None or not live.running:
         return None
-    return Manager(detect(), monitor.cgroup).stats()
+    return Manager(_layout(), monitor.cgroup).stats()
 
 
 def pids(live: Live) -> list[int]:
     """Host pids of every process of a running container."""
     monitor = live.monitor
-    return [] if monitor is None else Manager(detect(), monitor.cgroup).pids()
+    return [] if monitor is None else Manager(_layout(), monitor.cgroup).pids()
 
 
 async def size(context: Context, live: Live) -> Size:
@@ -34,3 +35,9 @@ async def size(context: Context, live: Live) -> Size:
     except NotFound:
         image = 0
     return Size(used, used + image)
+
+
+@cache
+def _layout() -> Layout:
+    """The hierarchies do not change while the machine runs."""
+    return detect()

@@ -6,9 +6,9 @@ from typing import Any
 
 from engine.containers.model import Container
 from engine.containers.paths import Paths
-from engine.containers.spec import devices, files, mounts, security
+from engine.containers.spec import devices, files, mounts, reaper, security
 from engine.containers.spec.capabilities import granted
-from engine.containers.spec.namespaces import namespaces
+from engine.containers.spec.namespaces import is_host_network, namespaces
 from engine.containers.spec.process import hostname, process
 from engine.containers.spec.resources import resources
 from engine.containers.spec.rootfs import Rootfs
@@ -56,6 +56,7 @@ class Builder:
         ours = mounts.default_mounts(host) + mounts.file_mounts(
             container.id, self.paths, readonly=host.readonly_rootfs
         )
+        ours += [reaper.mount()] if host.init else []
         return [mount for mount in ours if mount["destination"] not in taken] + own
 
     def _linux(self, container: Container) -> dict[str, Any]:
@@ -68,7 +69,7 @@ class Builder:
             "devices": devices.nodes(host),
             "maskedPaths": security.masked_paths(host),
             "readonlyPaths": security.readonly_paths(host),
-            "sysctl": dict(host.sysctls),
+            "sysctl": _sysctls(container),
             "rootfsPropagation": "private",
         }
         policy = security.seccomp_policy(host, granted(host))
@@ -81,3 +82,13 @@ def _names(container: Container, hostname: str) -> dict[str, str]:
         return {}
     domain = container.config.domainname
     return {"hostname": hostname} | ({"domainname": domain} if domain else {})
+
+
+def _sysctls(container: Container) -> dict[str, str]:
+    """Docker's two for a network namespace of one's own: low ports and ping need no root."""
+    if is_host_network(container):
+        return dict(container.host_config.sysctls)
+    return {
+        "net.ipv4.ip_unprivileged_port_start": "0",
+        "net.ipv4.ping_group_range": "0 2147483647",
+    } | container.host_config.sysctls

@@ -4,7 +4,7 @@ from typing import Any
 
 from engine.containers.merge import command
 from engine.containers.model import Container, ExecConfig, HostConfig
-from engine.containers.spec import capabilities, security
+from engine.containers.spec import capabilities, reaper, security
 from engine.containers.spec.users import User
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -18,7 +18,7 @@ def process(container: Container, user: User, hostname: str) -> dict[str, Any]:
     made: dict[str, Any] = {
         "terminal": config.tty,
         "user": _user(user),
-        "args": [program, *args],
+        "args": [*((reaper.TARGET, "--") if host.init else ()), program, *args],
         "env": environment(config.env, hostname, user.home, tty=config.tty),
         "cwd": config.working_dir or "/",
         "capabilities": _capabilities(host, user),

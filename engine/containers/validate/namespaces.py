@@ -1,6 +1,7 @@
 """Which namespaces a container shares, and with whom."""
 
 from engine.containers.model import Config, HostConfig
+from engine.containers.spec import reaper
 from engine.errors import InvalidArgument, Unsupported
 
 _MODES = {
@@ -22,6 +23,8 @@ def check(config: Config, host: HostConfig) -> tuple[str, ...]:
         raise InvalidArgument("conflicting options: hostname and the UTS mode")
     if ".." in host.cgroup_parent.split("/"):
         raise InvalidArgument(f"invalid cgroup parent: {host.cgroup_parent}")
+    if host.init:
+        reaper.program()
     if host.links:
         raise Unsupported("links are not available: they came with the default bridge network")
     if host.volumes_from:
