@@ -226,7 +226,7 @@ def _root_propagation(linux: Fields, fields: Fields) -> int:
 def _mounts(fields: Fields) -> tuple[plan.MountPlan, ...]:
     result = []
     for each in fields.objects("mounts"):
-        target = each.absolute("destination", key_required=True)
+        target = each.absolute("destination")
         _check_target(each, target)
         options = tuple(each.texts("options"))
         kind, source = each.text("type"), each.text("source")

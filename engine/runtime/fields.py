@@ -28,17 +28,18 @@ class Fields:
 
     def text(self, key: str) -> str:
         """The string below `key`, "" when absent."""
-        return self._text(self.value.get(key) or "", self._at(key))
+        value = self.value.get(key)
+        return "" if value is None else self._text(value, self._at(key))
 
     def texts(self, key: str) -> list[str]:
         """The strings of the list below `key`."""
         at = self._at(key)
         return [self._text(value, f"{at}[{i}]") for i, value in enumerate(self._list(key))]
 
-    def absolute(self, key: str, *, key_required: bool = True) -> str:
+    def absolute(self, key: str) -> str:
         """The absolute path below `key`."""
         path = self.text(key)
-        if not path and key_required:
+        if not path:
             raise InvalidArgument(f"{self._at(key)}: missing")
         if not path.startswith("/"):
             raise InvalidArgument(f"{self._at(key)}: must be absolute, got {path!r}")

@@ -11,7 +11,6 @@ from . import syscalls
 from .rootfs import paths
 
 _TIOCGPTPEER = 0x5441
-_TIOCGPTN = 0x80045430
 _TIOCSPTLCK = 0x40045431
 _PTMX = os.makedev(5, 2)
 
