@@ -1,8 +1,7 @@
 """Sampling one container: its cgroup files, kept open, and its network's counters.
 
 The files that change all the time are read at every sweep. memory.stat costs more than all of
-them together and waits for every fifth; limits hardly change and wait for every twentieth. Each
-container has a turn of its own, so that sweeps cost alike.
+them together and limits hardly change: those are read when the sampler says it is their turn.
 """
 
 import time
@@ -13,8 +12,6 @@ from engine.metrics.history import NAN
 from engine.metrics.sources import LARGE, File, field, number_or
 from engine.runtime.cgroups import Layout, Manager
 
-STAT_EVERY = 5
-LIMITS_EVERY = 20
 # Kept open for one container at most: use, throttling, memory, pids, block I/O, network.
 DESCRIPTORS = 6
 
@@ -35,7 +32,7 @@ class Counters(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What is read at every twentieth sweep; NaN is no limit."""
+    """What is read when `limits_due`; NaN is no limit."""
 
     cpu: float = NAN
     memory: float = NAN
@@ -44,7 +41,7 @@ class Limits(NamedTuple):
 
 
 class Slow(NamedTuple):
-    """What is read at every fifth sweep: bytes of the page cache, and processes killed."""
+    """What is read when `stat_due`: bytes of the page cache, and processes killed."""
 
     inactive_file: int = 0
     cache: int = 0
@@ -58,9 +55,9 @@ class Probe:
     followed by another `read`, which opens everything again.
     """
 
-    def __init__(self, layout: Layout, cgroup: str, pid: int, *, keep: bool, phase: int) -> None:
+    def __init__(self, layout: Layout, cgroup: str, pid: int, *, keep: bool) -> None:
         manager = Manager(layout, cgroup)
-        self._pid, self._phase = pid, phase
+        self._pid = pid
         self._cpu = _Cpu(manager, keep=keep)
         self._memory = _Memory(manager, keep=keep)
         self._pids = _Pids(manager, keep=keep)
@@ -71,6 +68,7 @@ class Probe:
         self.limits = Limits()
         self.slow = Slow()
         self.limits_due = True
+        self.stat_due = True
 
     def close(self) -> None:
         for part in (self._cpu, self._memory, self._pids, self._block):
@@ -79,11 +77,10 @@ class Probe:
     def read(self, now: float) -> tuple[float, ...]:
         """Take one sample; `now` is time.time()."""
         old = self.counters
-        self._phase += 1
-        if self.limits_due or self._phase % LIMITS_EVERY == 0:
+        if self.limits_due:
             self._read_limits()
-        if not old.at or self._phase % STAT_EVERY == 0:
-            self.slow = self._memory.read_slow(self.slow)
+        if self.stat_due:
+            self.slow, self.stat_due = self._memory.read_slow(self.slow), False
         new = self.counters = self._read_counters()
         limits, slow = self.limits, self.slow
         cores, throttled, *rates = _rates(old, new) if old.at else _STILL

@@ -16,6 +16,10 @@ from engine.runtime.cgroups import Layout, detect
 
 # Seconds of reading after which the loop gets its turn.
 SLICE = 0.004
+# How many containers have their limits, and their memory.stat, read in one sweep: up to so many
+# there is nothing to wait for, and a thousand take turns.
+LIMITS_A_SWEEP = 20
+STATS_A_SWEEP = 100
 # Histories of containers that stopped, kept for whoever looks at them or starts them again.
 STOPPED_KEPT = 200
 _BACKLOG = 4
@@ -54,9 +58,10 @@ class Sampler:
         """`directory` is the data directory, whose file system the host figures include."""
         self.interval = interval
         self.sweep_seconds = 0.0
-        self._layout = layout or detect()
+        self.layout = layout or detect()
         self._tracked: dict[str, Tracked] = {}
         self._keeping = 0
+        self._sweeps = 0
         self._stopped: OrderedDict[str, History] = OrderedDict()
         self._host = Host(directory)
         self._host_history = History(HOST, "d")
@@ -74,7 +79,7 @@ class Sampler:
         self.untrack(container_id)
         history = self._stopped.pop(container_id, None) or History(CONTAINER)
         kept = self._may_keep()
-        probe = Probe(self._layout, cgroup, pid, keep=kept, phase=len(self._tracked))
+        probe = Probe(self.layout, cgroup, pid, keep=kept)
         name = name or (earlier.name if earlier else "")
         self._tracked[container_id] = Tracked(name, probe, history, kept)
         self._keeping += kept
@@ -161,6 +166,7 @@ class Sampler:
         now = time.time()
         self._host_row = self._host.read(now)
         self._host_history.append(self._host_row)
+        self._give_turns()
         turn = time.perf_counter()
         for container_id in list(self._tracked):
             self._sample(container_id, now)
@@ -169,6 +175,15 @@ class Sampler:
                 turn = time.perf_counter()
         self.sweep_seconds = time.perf_counter() - began
         self._publish(now)
+
+    def _give_turns(self) -> None:
+        """Name those whose dearer files are read in this sweep, round and round."""
+        probes = [tracked.probe for tracked in self._tracked.values()]
+        for probe in _turn(probes, self._sweeps, LIMITS_A_SWEEP):
+            probe.limits_due = True
+        for probe in _turn(probes, self._sweeps, STATS_A_SWEEP):
+            probe.stat_due = True
+        self._sweeps += 1
 
     def _sample(self, container_id: str, now: float) -> None:
         """One container; one that vanished, now or while others were read, has no sample."""
@@ -205,6 +220,13 @@ class Sampler:
         ]
         host = row_as_dict(HOST, self._host_row) if self._host_row else {}
         return prometheus.render(containers, host, self._host.totals, self.sweep_seconds)
+
+
+def _turn(probes: list[Probe], sweep: int, size: int) -> list[Probe]:
+    """The `size` probes whose turn it is."""
+    rounds = -(-len(probes) // size) or 1
+    start = sweep % rounds * size
+    return probes[start : start + size]
 
 
 def _put(queue: "asyncio.Queue[Sweep | None]", item: Sweep | None) -> None:

@@ -10,7 +10,8 @@ import pytest
 from engine.errors import NotFound
 from engine.metrics import Sampler
 from engine.metrics.history import CONTAINER, HOST, SAMPLES
-from engine.runtime.cgroups import Layout, Resources
+from engine.metrics.sampler import LIMITS_A_SWEEP
+from engine.runtime.cgroups import Layout, Manager, Resources
 from tests.unit.metrics.conftest import PARENT, Make, Start
 
 pytestmark = pytest.mark.root
@@ -63,14 +64,39 @@ async def test_no_limit_is_null(sampler: Sampler, make: Make) -> None:
     assert list(history) == [column.name for column in CONTAINER]
 
 
-async def test_changed_limits_show_at_once_when_told(sampler: Sampler, make: Make) -> None:
+async def test_changed_limits_show_at_once(sampler: Sampler, make: Make) -> None:
     group = make("changing")
     sampler.track("a", group.path, os.getpid())
     await sampler.sweep()
     group.apply(Resources(pids_limit=9))
-    sampler.refresh("a")
     await sampler.sweep()
     assert sampler.history("a")["pids_limit"] == [None, 9]
+
+
+async def test_among_many_they_show_at_once_when_told(
+    sampler: Sampler, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.metrics.sampler.LIMITS_A_SWEEP", 1)
+    for name in ("a", "b", "c"):
+        sampler.track(name, make(name).path, os.getpid())
+    await sampler.sweep()
+    Manager(sampler.layout, f"{PARENT}/c").apply(Resources(pids_limit=9))
+    sampler.refresh("c")
+    await sampler.sweep()
+    assert sampler.history("c")["pids_limit"] == [None, 9]
+
+
+async def test_everyone_gets_a_turn(sampler: Sampler, make: Make) -> None:
+    count = LIMITS_A_SWEEP * 2 + 1
+    groups = [make(str(place)) for place in range(count)]
+    for place, group in enumerate(groups):
+        sampler.track(str(place), group.path, os.getpid())
+    await sampler.sweep()
+    for group in groups:
+        group.apply(Resources(pids_limit=9))
+    for _ in range(3):
+        await sampler.sweep()
+    assert {sampler.history(str(place))["pids_limit"][-1] for place in range(count)} == {9}
 
 
 async def test_a_vanished_container_disturbs_nobody(sampler: Sampler, make: Make) -> None:
