@@ -45,16 +45,18 @@ class MetricsInformer:
     def latest(self, key: str) -> Sample | None:
         """A container's newest sample; None once it does not run."""
         container = self._containers.items.get(key)
-        if container is None or not container.running:
+        sample = self.series(key).latest
+        if container is None or not container.running or sample is None:
             return None
-        return self.series(key).latest
+        ooms = max(sample.oom_kills or 0, self._ooms.get(key, 0), int(container.oom_killed))
+        return sample if ooms == sample.oom_kills else replace(sample, oom_kills=ooms)
 
     def show(self, ids: Iterable[str]) -> None:
         """Tells which containers are on the screen, most important first."""
         self._shown = tuple(ids)[:MOST_STREAMS]
 
     def handle(self, event: Event) -> None:
-        """Counts OOM kills, which dockerd tells only as events."""
+        """Counts OOM kills: dockerd tells them only so, and a restart's new cgroup begins at 0."""
         if event.kind == "container" and event.verb == "oom":
             self._ooms[event.id] = self._ooms.get(event.id, 0) + 1
 
@@ -153,5 +155,4 @@ class MetricsInformer:
         container = self._containers.items.get(key)
         if container is None:
             return sample
-        ooms = max(self._ooms.get(key, 0), int(container.oom_killed))
-        return replace(sample, cpu_limit=container.limits.cpus, oom_kills=ooms)
+        return replace(sample, cpu_limit=container.limits.cpus)

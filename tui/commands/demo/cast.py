@@ -5,8 +5,11 @@ from dataclasses import replace
 
 from tui.models import RunRequest
 
-IMAGE = "berth-demo:latest"
+REPOSITORY = "berth-demo"
+IMAGE = f"{REPOSITORY}:latest"
 LABEL = "berth.demo"
+RUN_LABEL = "berth.demo.run"
+"""Which run of the demo a container belongs to: empty for the one made to be looked at."""
 POD = "berth.pod"
 QUOTA = 0.5
 GROWER_LIMIT = 64 << 20
@@ -43,8 +46,21 @@ def programs() -> list[str]:
     return [*NEEDED, *(name for name in WELCOME if shutil.which(name))]
 
 
-def cast(image: str) -> list[RunRequest]:
-    """The five, none with a network, so that they run wherever an engine does."""
+def cast(image: str, run: str = "") -> list[RunRequest]:
+    """The five, none with a network, so that they run wherever an engine does.
+
+    ``run`` keeps one run's names and labels apart from every other's.
+    """
+    five = _five(image)
+    if not run:
+        return five
+    return [
+        replace(one, name=f"{one.name}-{run}", labels={**one.labels, RUN_LABEL: run})
+        for one in five
+    ]
+
+
+def _five(image: str) -> list[RunRequest]:
     return [
         _one(image, "idle", "web", _IDLE),
         _one(image, "writer", "web", _WRITER),

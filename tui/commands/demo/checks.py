@@ -18,7 +18,7 @@ DEADLINE_SECONDS = 60.0
 BURNER_SAMPLES = 3
 BURNER_TOLERANCE = 0.1
 WRITER_LINES = 5
-LINES_SECONDS = 0.2
+BUSY_PERCENT = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,14 @@ class Witness:
         mean = sum(used) / len(used)
         limit = samples[-1].cpu_limit
         seen = abs(mean - QUOTA) <= BURNER_TOLERANCE and limit == QUOTA
-        return Outcome(what, seen, f"{mean:.2f} cores, limit {limit}")
+        return Outcome(what, seen, f"{mean:.2f} cores, limit {limit}{self._busy()}")
+
+    def _busy(self) -> str:
+        """Below its quota the burner may only show that the machine has no CPU left for it."""
+        host = self._hub.metrics.host.latest
+        if host is None or (host.cpu_percent or 0) < BUSY_PERCENT:
+            return ""
+        return f" (the machine is busy: {host.cpu_cores:.2f} of {host.cpu_total:.0f} cores)"
 
     def grower(self) -> Outcome:
         """The grower was killed for lack of memory and started again."""

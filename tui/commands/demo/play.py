@@ -1,14 +1,15 @@
 """``berth demo``: before a screen, headless, and taken away again."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Mapping
 
 from tui.clients import Client, ClientError, Unreachable
 from tui.commands import run, views
-from tui.commands.demo import stage
 from tui.commands.demo.cast import IMAGE
 from tui.commands.demo.checks import Outcome, watch
+from tui.commands.demo.stage import Stage
 from tui.commands.ensure import Answering, ensure_engine, stop_engine
 from tui.informers import Hub
 from tui.render import node
@@ -21,16 +22,17 @@ CLEAR_SECONDS = 60.0
 async def begin(environ: Mapping[str, str], *, image: str | None) -> str:
     """Starts the five for a person to look at; returns what the screen should say."""
     async with run.connected(environ, start=True) as client:
-        used = await stage.make_image(client, image, run.say)
-        await stage.start(client, used, run.say)
+        stage = Stage(client)
+        await stage.start(await stage.make_image(image, run.say), run.say)
     return "five demo containers run; `berth demo --clean` takes them away"
 
 
 async def clean(environ: Mapping[str, str]) -> int:
     """Removes what ``begin`` made: containers, and the image it makes."""
     async with run.connected(environ) as client:
-        count = await stage.remove_containers(client)
-        image = await stage.remove_image(client)
+        stage = Stage(client)
+        count = await stage.remove_containers()
+        image = await stage.remove_image()
     run.say(f"removed {count} containers" + (f" and the image {IMAGE}" if image else ""))
     return 0
 
@@ -42,30 +44,30 @@ async def headless(environ: Mapping[str, str], *, image: str | None, keep: bool)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     answering = await ensure_engine(environ, run.say)
     client = Client(answering.endpoint)
+    stage = Stage(client, run="" if keep else f"check-{os.getpid()}")
     failures: list[str] = []
     try:
         info = await client.open()
         run.say(f"engine: {info.name} {info.version}, API {info.api_version}, {info.endpoint}")
-        failures = await _performance(client, image)
+        failures = await _performance(stage, image)
     except ClientError as error:
         failures = [str(error)]
     finally:
         if not keep:
-            failures += await _ended(client, environ, answering, own_image=image is None)
+            failures += await asyncio.shield(_clear(stage, environ, answering))
         await client.close()
     return _verdict(failures)
 
 
-async def _performance(client: Client, image: str | None) -> list[str]:
+async def _performance(stage: Stage, image: str | None) -> list[str]:
     """What was not seen, one line each."""
-    hub = Hub(client)
+    hub = Hub(stage.client)
     keeper = asyncio.create_task(hub.run())
     try:
         await _linked(hub)
-        used = await stage.make_image(client, image, run.say)
-        ids = await stage.start(client, used, run.say)
+        ids = await stage.start(await stage.make_image(image, run.say), run.say)
         run.say("watching: each of the five must be seen to do its part")
-        outcomes = await watch(hub, client, ids)
+        outcomes = await watch(hub, stage.client, ids)
         await _print_views(hub)
     finally:
         keeper.cancel()
@@ -108,20 +110,12 @@ def _told(outcomes: list[Outcome]) -> list[str]:
     return [f"{one.what}: {one.evidence}" for one in outcomes if not one.seen]
 
 
-async def _ended(
-    client: Client, environ: Mapping[str, str], answering: Answering, *, own_image: bool
-) -> list[str]:
-    """Takes everything away, even while being cancelled; what could not be."""
-    return await asyncio.shield(_clear(client, environ, answering, own_image=own_image))
-
-
-async def _clear(
-    client: Client, environ: Mapping[str, str], answering: Answering, *, own_image: bool
-) -> list[str]:
+async def _clear(stage: Stage, environ: Mapping[str, str], answering: Answering) -> list[str]:
+    """Takes this run away, and the engine if it was started for it; what could not be."""
     failures: list[str] = []
     try:
         async with asyncio.timeout(CLEAR_SECONDS):
-            failures += await stage.clear(client, image=own_image)
+            failures += await stage.clear()
     except TimeoutError:
         failures.append(f"cleaning up took longer than {CLEAR_SECONDS:.0f} s")
     if answering.started and (problem := await stop_engine(environ)):

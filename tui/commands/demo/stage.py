@@ -2,84 +2,101 @@
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import dataclass
 
 from tui.clients import Client, ClientError, NotFound
-from tui.commands.demo.cast import IMAGE, LABEL, cast, programs
+from tui.commands.demo.cast import IMAGE, LABEL, REPOSITORY, RUN_LABEL, cast, programs
 from tui.commands.ensure import Say
 from tui.models import Container
 
 
-async def make_image(client: Client, wanted: str | None, say: Say) -> str:
-    """The image to run: the one asked for, or one made of this machine's programs.
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One run of the demo; ``run`` is empty for the one a person looks at.
 
-    Raises:
-        ClientError: when the image is not there, or the engine cannot make one.
+    Two runs never share a container name, a label or an image name, so that a headless one
+    cannot take away what somebody is looking at.
     """
-    if wanted:
-        await client.images.inspect(wanted)
-        return wanted
-    names = programs()
-    say(f"making the image {IMAGE} from this machine: {' '.join(names)}")
-    async with aclosing(client.from_host(names, IMAGE)) as lines:
-        async for line in lines:
-            say(f"  {line}")
-    return IMAGE
 
+    client: Client
+    run: str = ""
 
-async def start(client: Client, image: str, say: Say) -> dict[str, str]:
-    """Starts the five, after an earlier demo is cleared away; ids by role."""
-    await remove_containers(client)
-    found: dict[str, str] = {}
-    for request in cast(image):
-        created = await client.containers.run(request)
-        found[request.labels[LABEL]] = created.id
-        say(f"started {request.name}  {created.id[:12]}")
-        for warning in created.warnings:
-            say(f"  warning: {warning}")
-    return found
+    @property
+    def image(self) -> str:
+        """What the image made for this run is called."""
+        return f"{REPOSITORY}:{self.run}" if self.run else IMAGE
 
+    async def make_image(self, wanted: str | None, say: Say) -> str:
+        """The image to run: the one asked for, or one made of this machine's programs.
 
-async def own(client: Client) -> list[Container]:
-    """The demo's containers, whoever started them."""
-    return [item for item in await client.containers.list() if LABEL in item.labels]
+        Raises:
+            ClientError: when the image is not there, or the engine cannot make one.
+        """
+        if wanted:
+            await self.client.images.inspect(wanted)
+            return wanted
+        names = programs()
+        say(f"making the image {self.image} from this machine: {' '.join(names)}")
+        async with aclosing(self.client.from_host(names, self.image)) as lines:
+            async for line in lines:
+                say(f"  {line}")
+        return self.image
 
+    async def start(self, image: str, say: Say) -> dict[str, str]:
+        """Starts the five; ids by role. Those of an earlier run of the same name give way."""
+        if earlier := await self.remove_containers():
+            say(f"removed {earlier} containers of an earlier demo")
+        found: dict[str, str] = {}
+        for request in cast(image, self.run):
+            created = await self.client.containers.run(request)
+            found[request.labels[LABEL]] = created.id
+            say(f"started {request.name}  {created.id[:12]}")
+            for warning in created.warnings:
+                say(f"  warning: {warning}")
+        return found
 
-async def remove_containers(client: Client) -> int:
-    """Removes the demo's containers, all at once; how many there were.
+    async def own(self) -> list[Container]:
+        """This run's containers."""
+        listed = await self.client.containers.list()
+        return [
+            item
+            for item in listed
+            if LABEL in item.labels and item.labels.get(RUN_LABEL, "") == self.run
+        ]
 
-    Raises:
-        ClientError: the first refusal, after all have been tried.
-    """
-    mine = await own(client)
-    results = await asyncio.gather(
-        *(client.containers.remove(item.id, force=True) for item in mine), return_exceptions=True
-    )
-    for result in results:
-        if isinstance(result, BaseException) and not isinstance(result, NotFound):
-            raise result
-    return len(mine)
+    async def remove_containers(self) -> int:
+        """Removes this run's containers, all at once; how many there were.
 
+        Raises:
+            ClientError: the first refusal, after all have been tried.
+        """
+        mine = await self.own()
+        remove = self.client.containers.remove
+        results = await asyncio.gather(
+            *(remove(item.id, force=True) for item in mine), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, NotFound):
+                raise result
+        return len(mine)
 
-async def remove_image(client: Client) -> bool:
-    """Removes the image that the demo makes; False when it is not there.
+    async def remove_image(self) -> bool:
+        """Removes the image made for this run; False when it is not there.
 
-    Raises:
-        ClientError: when other containers use it.
-    """
-    try:
-        await client.images.remove(IMAGE)
-    except NotFound:
-        return False
-    return True
+        Raises:
+            ClientError: when other containers use it.
+        """
+        try:
+            await self.client.images.remove(self.image)
+        except NotFound:
+            return False
+        return True
 
-
-async def clear(client: Client, *, image: bool) -> list[str]:
-    """Takes all of it away; what could not be, one line each."""
-    failures: list[str] = []
-    try:
-        await remove_containers(client)
-        if image:
-            await remove_image(client)
-    except ClientError as error:
-        failures.append(str(error))
-    return failures
+    async def clear(self) -> list[str]:
+        """Takes all of it away; what could not be, one line each."""
+        try:
+            await self.remove_containers()
+            await self.remove_image()
+        except ClientError as error:
+            return [str(error)]
+        return []
