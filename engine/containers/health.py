@@ -142,4 +142,4 @@ async def _drain(stream: Stream, output: bytearray) -> None:
 
 async def _end(session: ExecSession) -> None:
     with suppress(NotRunning):  # it ended just after the time was over
-        await session.kill(signal.SIGKILL)
+        await session.kill(int(signal.SIGKILL))

@@ -31,7 +31,7 @@ async def send(context: Context, live: Live, number: int) -> None:
     monitor = live.monitor
     if monitor is None or not live.running:
         raise NotRunning(f"container {live.id} is not running")
-    await monitor.kill(number)
+    await monitor.kill(int(number))
     context.publish(live, "kill", signal=str(number))
     if live.status is Status.PAUSED and number in _ending(live):
         await monitor.resume()

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,16 @@ REAL = pytest.param("real", marks=pytest.mark.root)
 @pytest.fixture(params=["fake", REAL])
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     """An open engine with the image `box`; afterwards nothing of it may be left."""
+    async with opened(tmp_path, real=request.param == "real") as made:
+        yield made
+
+
+@asynccontextmanager
+async def opened(directory: Path, *, real: bool) -> AsyncIterator[World]:
     if not BUSYBOX.exists():
         pytest.skip("needs busybox-static: run scripts/test-packages")
     parent = f"berth-test-containers-{os.getpid()}"
-    made = World(tmp_path, real=request.param == "real", cgroup_parent=parent)
+    made = World(directory, real=real, cgroup_parent=parent)
     await made.open()
     yield made
     await made.clear()
@@ -30,14 +37,6 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 @pytest.fixture
 def containers(world: World) -> Containers:
     return world.containers
-
-
-@pytest.fixture
-def real(world: World) -> World:
-    """For what only a kernel can show."""
-    if not world.real:
-        pytest.skip("needs the real launcher")
-    return world
 
 
 def _check_clean(world: World) -> None:
