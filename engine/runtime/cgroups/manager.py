@@ -74,8 +74,9 @@ class Manager:
         made: list[str] = []
         try:
             for hierarchy in self._writable:
-                new = tree.make(hierarchy, self.path)
-                made += new
+                before = len(made)
+                tree.make(hierarchy, self.path, made)
+                new = made[before:]
                 if len(new) > 1 and "blkio" in hierarchy.controllers and hierarchy.version == 1:
                     blkio.account(new[0])
         except BaseException:

@@ -16,23 +16,22 @@ V2_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids")
 _STEP_S = 0.001
 
 
-def make(hierarchy: Hierarchy, path: str) -> list[str]:
-    """Make `path` and what is missing above it; return the directories made, top first.
+def make(hierarchy: Hierarchy, path: str, made: list[str]) -> None:
+    """Make `path` and what is missing above it; add the directories made to `made`, top first.
 
-    A leaf left over with no process in it is made anew, so that no old limit stays. Raises
-    AlreadyInUse when processes live in it.
+    A leaf left over with no process in it is made anew, so that no old limit stays. Others may
+    be making the directories above at the same time. Raises AlreadyInUse when processes live in
+    the leaf.
     """
-    directory, made = hierarchy.base, []
-    parts = path.split("/")
+    directory, parts = hierarchy.base, path.split("/")
     for depth, part in enumerate(parts, start=1):
         if hierarchy.version == 2:
             enable(directory)
         parent, directory = directory, f"{directory}/{part}"
         if _mkdir(directory, fresh=depth == len(parts)):
             made.append(directory)
-            if hierarchy.version == 1 and "cpuset" in hierarchy.controllers:
-                cpuset.inherit(parent, directory)
-    return made
+        if hierarchy.version == 1 and "cpuset" in hierarchy.controllers:
+            cpuset.inherit(parent, directory)
 
 
 def _mkdir(directory: str, *, fresh: bool) -> bool:

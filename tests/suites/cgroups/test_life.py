@@ -57,6 +57,30 @@ def test_cgroups_made_inside_go_with_it(group: Manager) -> None:
     assert not group.exists()
 
 
+def test_many_are_made_at_once_below_a_new_parent(layout: Layout) -> None:
+    """Each is usable at once, whoever made the parent they share."""
+    count = 8
+    children = []
+    for place in range(count):
+        pid = os.fork()
+        if pid == 0:
+            one = Manager(layout, f"{PARENT}/crowd/{place}")
+            one.create()
+            one.attach(os.getpid())
+            os._exit(0)
+        children.append(pid)
+    codes = [os.waitpid(pid, 0)[1] for pid in children]
+    Manager(layout, PARENT).remove()
+    assert codes == [0] * count
+
+
+def test_nothing_is_left_of_one_that_could_not_be_made(layout: Layout) -> None:
+    long = Manager(layout, f"{PARENT}/parent/a\nb")
+    with pytest.raises(OSError, match="Invalid argument"):
+        long.create()
+    assert not Manager(layout, PARENT).exists()
+
+
 def test_an_empty_leftover_is_made_anew(group: Manager, layout: Layout) -> None:
     needs(layout, "pids", "pids")
     group.apply(Resources(pids_limit=3))

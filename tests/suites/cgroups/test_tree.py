@@ -29,18 +29,24 @@ def delegated(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hierarchy]:
         files.write(control, f"-{controller}")
 
 
+def make(hierarchy: Hierarchy, path: str) -> list[str]:
+    made: list[str] = []
+    tree.make(hierarchy, path, made)
+    return made
+
+
 def controllers(directory: str) -> list[str]:
     return files.read(f"{directory}/cgroup.controllers").split()
 
 
 def test_ancestors_hand_the_controllers_down(delegated: Hierarchy) -> None:
-    made = tree.make(delegated, "parent/one")
+    made = make(delegated, "parent/one")
     assert [os.path.basename(directory) for directory in made] == ["parent", "one"]
     assert controllers(made[-1]) == list(delegated.controllers)
 
 
 def test_a_parent_with_processes_keeps_its_controllers(delegated: Hierarchy) -> None:
-    tree.make(delegated, "parent")
+    make(delegated, "parent")
     pid = os.fork()
     if pid == 0:
         os.setsid()
@@ -48,7 +54,7 @@ def test_a_parent_with_processes_keeps_its_controllers(delegated: Hierarchy) -> 
             os.sched_yield()
     try:
         files.write(f"{delegated.base}/parent/cgroup.procs", str(pid))
-        made = tree.make(delegated, "parent/one")
+        made = make(delegated, "parent/one")
         assert controllers(made[-1]) == []
     finally:
         tree.kill_v2(f"{delegated.base}/parent", bound=5)
@@ -56,5 +62,5 @@ def test_a_parent_with_processes_keeps_its_controllers(delegated: Hierarchy) -> 
 
 
 def test_the_leaf_keeps_its_controllers_to_itself(delegated: Hierarchy) -> None:
-    leaf = tree.make(delegated, "parent/one")[-1]
+    leaf = make(delegated, "parent/one")[-1]
     assert files.read(f"{leaf}/cgroup.subtree_control").split() == []
