@@ -15,12 +15,6 @@ REQUEST_BOUND = 30.0
 
 _LIMIT = 1024 * 1024
 
-_ERRORS = {
-    name: kind
-    for name, kind in vars(errors).items()
-    if isinstance(kind, type) and issubclass(kind, errors.EngineError)
-}
-
 _GONE = (ConnectionError, asyncio.IncompleteReadError, wire.WireError)
 
 Message = dict[str, Any]
@@ -29,7 +23,7 @@ Message = dict[str, Any]
 def result(answer: Message) -> Message:
     """What a request gave; raises the EngineError that the monitor named."""
     if "error" in answer:
-        raise _ERRORS.get(str(answer["error"]), errors.RuntimeFailure)(str(answer["message"]))
+        raise wire.error(str(answer["error"]), str(answer["message"]))
     ok: Message = answer["ok"]
     return ok
 

@@ -109,7 +109,7 @@ class ExecSession:
         await self._monitor.request("resize-exec", exec=self.id, height=height, width=width)
 
     async def kill(self, signal: int) -> None:
-        await self._monitor.request("kill-exec", exec=self.id, signal=signal)
+        await self._monitor.request("kill-exec", exec=self.id, signal=int(signal))
 
     async def wait(self) -> int:
         """The exit code, 128+signal when signalled; MonitorLost when nobody can tell."""
@@ -159,7 +159,7 @@ class Monitor:
         """Signal the container's first process; NotRunning when it is gone."""
         if self._ended.done():
             raise errors.NotRunning(f"container {self.id} is not running")
-        await self.request("kill", signal=signal)
+        await self.request("kill", signal=int(signal))
 
     async def pause(self) -> None:
         await self.request("pause")

@@ -132,6 +132,7 @@ class Launcher:
             log_max_files=options.log_max_files,
             open_stdin=options.open_stdin,
             stdin_once=options.stdin_once,
+            terminal=bool((options.config.get("process") or {}).get("terminal")),
             cgroup=f"{parent.strip('/')}/{container_id}",
             resources=linux.get("resources") or {},
         )

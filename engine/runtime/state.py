@@ -1,16 +1,29 @@
 """What is written about a container while it lives (state.json) and when it ends (exit record).
 
-Follows the OCI runtime specification, "State".
+Follows the OCI runtime specification, "State". Writing is done by the monitor, which does without
+the json module; reading by the engine.
 """
 
-import json
 import os
+from _json import encode_basestring_ascii as _quote
 from enum import StrEnum
 from typing import Any
 
 from engine.runtime import bundle
 
 OCI_VERSION = "1.2.0"
+
+
+def encode(value: Any) -> str:
+    """JSON of what these documents hold: dicts of dicts, strings, whole numbers and None."""
+    if isinstance(value, dict):
+        pairs = (f"{_quote(key)}: {encode(each)}" for key, each in value.items())
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, str):
+        return _quote(value)
+    if value is None:
+        return "null"
+    return str(int(value)) if not isinstance(value, bool) else str(value).lower()
 
 
 class Status(StrEnum):
@@ -42,7 +55,7 @@ def boot_id() -> str:
 
 
 def start_time(pid: int) -> int | None:
-    """Clock ticks since boot at which `pid` started; None when there is no such process.
+    """Clock ticks since boot at which `pid` started; None when it is gone, or dead and not reaped.
 
     Field 22 of /proc/PID/stat (proc(5)); the command name before it may hold spaces and brackets.
     """
@@ -50,7 +63,10 @@ def start_time(pid: int) -> int | None:
         data = bundle.read_bytes(f"/proc/{pid}/stat")
     except ProcessLookupError:
         return None
-    return int(data.rpartition(b") ")[2].split()[19]) if data else None
+    if data is None:
+        return None
+    fields = data.rpartition(b") ")[2].split()
+    return None if fields[0] in {b"Z", b"X"} else int(fields[19])
 
 
 class State:
@@ -114,7 +130,7 @@ class State:
 
     def write(self) -> None:
         """Replace `<bundle>/state.json`; nobody reads it after a reboot, so no fsync."""
-        data = json.dumps(self.to_json()).encode() + b"\n"
+        data = encode(self.to_json()).encode() + b"\n"
         bundle.write_atomic(f"{self.bundle}/{bundle.STATE}", data, durable=False)
 
     def monitor_alive(self) -> bool:
@@ -124,6 +140,8 @@ class State:
 
 def read(bundle_path: str) -> State | None:
     """The state in a bundle; None when there is none, or none that can be understood."""
+    import json
+
     data = bundle.read_bytes(f"{bundle_path}/{bundle.STATE}")
     if data is None:
         return None
@@ -135,11 +153,13 @@ def read(bundle_path: str) -> State | None:
 
 def write_exit(path: str, record: dict[str, Any]) -> None:
     """The exit record: on the disk before anybody is told that the container has ended."""
-    bundle.write_atomic(path, json.dumps(record).encode() + b"\n", durable=True)
+    bundle.write_atomic(path, encode(record).encode() + b"\n", durable=True)
 
 
 def read_exit(path: str) -> dict[str, Any] | None:
     """The exit record's fields; None when the container left none."""
+    import json
+
     data = bundle.read_bytes(path)
     if data is None:
         return None

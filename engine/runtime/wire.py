@@ -1,19 +1,21 @@
 """Every message between engine, zygote and monitor, and how it is framed.
 
 Engine to zygote: one SOCK_SEQPACKET message a fork, the new monitor's connection as SCM_RIGHTS.
-Engine to monitor: a stream of frames, `>IB` (payload length, kind) and the payload. No I/O here,
-and nothing the monitor does not need.
+Engine to monitor: a stream of frames, `>IB` (payload length, kind) and the payload. Control
+messages are marshal'd: both ends are one user's, and json alone would cost every monitor more
+memory than its own code does. No I/O here, and nothing the monitor does not need.
 """
 
-import json
 import marshal
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from struct import Struct
 from typing import Any
 
+from engine import errors
+
 CONTROL, STDIN, STDOUT, STDERR, STDIN_EOF, PLAN = 1, 2, 3, 4, 5, 6
-"""Frame kinds. CONTROL is a JSON object, PLAN a marshal'd value, the rest are raw bytes."""
+"""Frame kinds. CONTROL is a marshal'd dict, PLAN a marshal'd plan, the rest are raw bytes."""
 
 HEADER = Struct(">IB")
 MAX_PAYLOAD = 32 * 1024 * 1024
@@ -48,11 +50,12 @@ class CreateRequest:
     log_max_files: int
     open_stdin: bool
     stdin_once: bool
+    terminal: bool
     cgroup: str
     resources: dict[str, Any]
 
     def to_wire(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
     def from_wire(cls, fields: dict[str, Any]) -> "CreateRequest":
@@ -66,22 +69,27 @@ def frame(kind: int, payload: bytes) -> bytes:
 
 def control(message: dict[str, Any]) -> bytes:
     """One CONTROL frame."""
-    return frame(CONTROL, json.dumps(message, separators=(",", ":")).encode())
+    return frame(CONTROL, marshal.dumps(message, MARSHAL_VERSION))
 
 
 def parse_control(payload: bytes) -> dict[str, Any]:
-    """The object of a CONTROL frame.
-
-    Raises:
-        WireError: not a JSON object.
-    """
-    try:
-        message = json.loads(payload)
-    except ValueError as error:
-        raise WireError(f"control frame is not JSON: {error}") from error
+    """The message of a CONTROL frame. Raises WireError when it is none."""
+    message = parse_plan(payload)
     if not isinstance(message, dict):
-        raise WireError(f"control frame is not an object: {payload[:40]!r}")
+        raise WireError(f"control frame is not a dict: {payload[:40]!r}")
     return message
+
+
+_ERRORS = {
+    name: kind
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type) and issubclass(kind, errors.EngineError)
+}
+
+
+def error(kind: str, message: str) -> errors.EngineError:
+    """The exception that the other side named."""
+    return _ERRORS.get(kind, errors.RuntimeFailure)(message)
 
 
 def plan(value: Any) -> bytes:
@@ -98,7 +106,7 @@ def parse_plan(payload: bytes) -> Any:
     try:
         return marshal.loads(payload)
     except (EOFError, ValueError, TypeError) as error:
-        raise WireError(f"plan frame is damaged: {error}") from error
+        raise WireError(f"payload is damaged: {error}") from error
 
 
 def parse_header(header: bytes) -> tuple[int, int]:

@@ -23,15 +23,18 @@ from engine.errors import (
     NotRunning,
     RuntimeFailure,
 )
-from engine.runtime import bundle, state, syscalls, wire
+from engine.runtime import state, syscalls, wire
 from engine.runtime.cgroups import Layout, Manager, Resources
-from engine.runtime.init import Child, StepFailed, spawn
+from engine.runtime.init import Channel, Child, StepFailed
+from engine.runtime.monitor.builder import Built, build
 from engine.runtime.monitor.log import LogWriter
 from engine.runtime.monitor.loop import READ, Loop
 from engine.runtime.monitor.session import Session
 from engine.runtime.monitor.stdio import Stdio
-from engine.runtime.plan import ExecPlan, InitPlan
+from engine.runtime.plan import ExecPlan
 from engine.runtime.state import Status
+
+_OOM_LOOKS, _OOM_PAUSE = 5, 0.02
 
 _NEVER_STARTED = 128
 """Exit code of a container whose start failed, unless the program was at fault (126, 127)."""
@@ -59,14 +62,11 @@ class Container:
         self._announce = announce
         self._complain = complain
         self._manager = Manager(layout, request.cgroup)
-        self._born_inside = layout.mode == "v2"
-        self._child: Child | None = None
-        self._process: ExecPlan | None = None
-        self._namespaces = 0
+        self._layout = layout
+        self._built: Built | None = None
         self._sessions: dict[int, Session] = {}
         self._started_at = 0
         self._failed_code: int | None = None
-        self._mounts = -1  # keeps the unmounting out of the time between death and its report
         self._oom_fd = -1
         self._oom_seen = 0
         self._paused = False
@@ -88,7 +88,7 @@ class Container:
 
     # --- create ---------------------------------------------------------------------------------
 
-    def create(self, plan: InitPlan) -> None:
+    def create(self, plan: bytes) -> None:
         """Have init ready before its exec; on failure nothing of the container is left."""
         try:
             self._create(plan)
@@ -96,56 +96,32 @@ class Container:
             self._undo_create()
             raise
 
-    def _create(self, plan: InitPlan) -> None:
+    def _create(self, plan: bytes) -> None:
         self.state.write()
-        warnings = self._make_cgroup()
-        stdio = self.stdio.make_pipes(terminal=plan.process.terminal)
-        child = self._child = self._spawn(plan, stdio)
-        child.wait_ready()
-        self._mounts = os.open(f"/proc/{child.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-        if child.terminal is not None:
-            self.stdio.use_terminal(child.terminal)
+        stdio = self.stdio.make_pipes(terminal=self._request.terminal)
+        built = self._built = build(self._request, plan, stdio, self._layout)
         self.stdio.release_child_ends()
+        if built.terminal >= 0:
+            self.stdio.use_terminal(built.terminal)
         self.stdio.listen()
-        self._watch_oom()
-        self._namespaces, self._process = plan.namespaces, plan.process
-        self.warnings = (*warnings, *child.warnings)
-        self.state.pid = child.pid
-        self.state.pid_start = state.start_time(child.pid) or 0
+        if built.oom >= 0:
+            self._oom_fd = built.oom
+            self._loop.add(built.oom, READ, self._oom)
+        self.warnings = built.warnings
+        self.state.pid = built.pid
+        self.state.pid_start = state.start_time(built.pid) or 0
         self._become(Status.CREATED)
 
-    def _make_cgroup(self) -> list[str]:
-        self._manager.create()
-        return self._manager.apply(Resources.from_oci(self._request.resources))
-
-    def _spawn(self, plan: InitPlan, stdio: tuple[int, int, int]) -> Child:
-        unified = self._manager.unified if self._born_inside else None
-        cgroup_fd = bundle.open_directory(unified) if unified else None
-        try:
-            child = spawn(plan, stdio, cgroup_fd=cgroup_fd)
-        finally:
-            if cgroup_fd is not None:
-                os.close(cgroup_fd)
-        self._child = child
-        if cgroup_fd is None:
-            self._manager.attach(child.pid)
-        child.attached()
-        return child
-
     def _undo_create(self) -> None:
-        if self._child is not None:
-            self._kill_init()
-            os.waitpid(self._child.pid, 0)
-            self._child.close()
         self.stdio.close()
         self._log.close()
+        self._empty_cgroup()
+        while True:
+            try:
+                os.waitpid(-1, 0)  # init, when the builder came that far
+            except ChildProcessError:
+                break
         self._remove_cgroup()
-
-    def _watch_oom(self) -> None:
-        fd = self._manager.oom_fd()
-        if fd is not None:
-            self._oom_fd = fd
-            self._loop.add(fd, READ, self._oom)
 
     def _become(self, status: Status) -> None:
         self.state.status = status
@@ -155,11 +131,11 @@ class Container:
 
     def start(self) -> None:
         """Release the exec; raises CommandNotFound, CommandNotExecutable or RuntimeFailure."""
-        if self._child is None or self.state.status is not Status.CREATED:
+        if self._built is None or self.state.status is not Status.CREATED:
             raise Conflict(f"container {self.state.id} is {self.state.status}, not created")
         self._started_at = time.time_ns()
         try:
-            self._child.start()
+            Child(self._built.pid, self._built.pidfd, Channel(self._built.channel)).start()
         except StepFailed as failed:
             error, self._failed_code = _start_error(failed)
             self._started_at = 0
@@ -169,10 +145,10 @@ class Container:
 
     def kill(self, number: int) -> None:
         """Signal init; a paused container that is killed is let go, so that it can die."""
-        if self._child is None or self.exit is not None:
+        if self._built is None or self.exit is not None:
             raise NotRunning(f"container {self.state.id} is not running")
         try:
-            os.kill(self._child.pid, number)
+            os.kill(self._built.pid, number)
         except OSError as error:
             raise InvalidArgument(f"signal {number}: {error.strerror}") from error
         if self._paused and number == signal.SIGKILL:
@@ -198,15 +174,15 @@ class Container:
 
     def exec(self, exec_id: str, plan: ExecPlan, *, stdin: bool) -> Session:
         """Run a further process; raises as `start` does."""
-        process = self._expect_running()
+        built = self._expect_running()
         if self._paused:
             raise Conflict(f"container {self.state.id} is paused, unpause it before exec")
         session = Session(self._loop, exec_id, stdin=stdin, complain=self._complain)
         try:
             session.start(
-                plan.with_seccomp(process.seccomp, process.seccomp_flags),
-                target=self._pidfd(),
-                namespaces=self._namespaces,
+                plan.with_seccomp(built.seccomp, built.seccomp_flags),
+                target=built.pidfd,
+                namespaces=built.namespaces,
                 attach=self._manager.attach,
             )
         except StepFailed as failed:
@@ -227,28 +203,31 @@ class Container:
             raise Conflict(f"container {self.state.id} is running")
         self._kill_init()
 
-    def _expect_running(self) -> ExecPlan:
-        if self._process is None or self.state.status is not Status.RUNNING:
+    def _expect_running(self) -> Built:
+        if self._built is None or self.state.status is not Status.RUNNING:
             raise NotRunning(f"container {self.state.id} is not running")
-        return self._process
-
-    def _pidfd(self) -> int:
-        if self._child is None:
-            raise NotRunning(f"container {self.state.id} is not running")
-        return self._child.pidfd
+        return self._built
 
     def _kill_init(self) -> None:
-        if self._child is not None and self.exit is None:
-            os.kill(self._child.pid, signal.SIGKILL)
+        if self._built is not None and self.exit is None:
+            os.kill(self._built.pid, signal.SIGKILL)
 
     # --- what happens by itself -----------------------------------------------------------------
 
     def _oom(self, _events: int) -> None:
         os.read(self._oom_fd, 4096)
+        self._count_ooms(_OOM_LOOKS)
+
+    def _count_ooms(self, looks: int) -> None:
+        """v1 wakes us before it counts the kill: look again a few times."""
+        if self.exit is not None:
+            return
         kills = self._manager.oom_kills()
         if kills > self._oom_seen:
             self._oom_seen = kills
             self._announce({"event": "oom"})
+        elif looks:
+            self._loop.after(_OOM_PAUSE, lambda: self._count_ooms(looks - 1))
 
     def reap(self) -> None:
         """Collect every dead child: init, sessions, and orphans that became ours."""
@@ -259,7 +238,7 @@ class Container:
                 return
             if pid == 0:
                 return
-            if self._child is not None and pid == self._child.pid and self.exit is None:
+            if self._built is not None and pid == self._built.pid and self.exit is None:
                 self._ended(status)
             elif pid in self._sessions:
                 self._session_ended(self._sessions.pop(pid), status)
@@ -272,6 +251,7 @@ class Container:
         code, number = syscalls.exit_status(status)
         if self._failed_code is not None:
             code, number = self._failed_code, None
+        self._count_ooms(0)
         self.stdio.drain()
         self._log.close()
         self.exit = {
@@ -302,16 +282,20 @@ class Container:
     def _tear_down(self) -> None:
         for session in list(self._sessions.values()):
             session.close()
+        self._empty_cgroup()
+        self.stdio.close()
+        if self._built is not None:
+            os.close(self._built.mounts)
+        self._remove_cgroup()
+        if self.on_end is not None:
+            self.on_end()
+
+    def _empty_cgroup(self) -> None:
         try:
             if self._manager.pids():
                 self._manager.kill()
         except EngineError as error:
             self._complain(str(error))
-        self.stdio.close()
-        os.close(self._mounts)
-        self._remove_cgroup()
-        if self.on_end is not None:
-            self.on_end()
 
     def _remove_cgroup(self) -> None:
         if self._oom_fd >= 0:

@@ -144,7 +144,7 @@ class Server:
         container = self._subject
         return {
             "id": container.state.id,
-            "status": container.state.status,
+            "status": container.state.status.value,
             "pid": container.state.pid,
             "monitor_pid": os.getpid(),
             "cgroup": container.state.cgroup,
