@@ -61,7 +61,7 @@ def make_config(root: Path, *args: str) -> dict[str, Any]:
             "cwd": "/",
             "user": {"uid": 0, "gid": 0},
             "noNewPrivileges": False,
-            "capabilities": dict.fromkeys(_SETS, DEFAULT_CAPABILITIES),
+            "capabilities": {name: list(DEFAULT_CAPABILITIES) for name in _SETS},
         },
         "mounts": [
             {"destination": target, "type": kind, "source": source, "options": list(options)}

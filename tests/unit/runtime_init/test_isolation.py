@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.runtime import capabilities, syscalls
+
 from .harness import make_config, run, shell, start, status_fields
 
 ALL_ALLOWED = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []}
@@ -210,3 +212,38 @@ def test_user_namespace_maps_ids(root: Path) -> None:
     config["linux"]["uidMappings"] = config["linux"]["gidMappings"] = mapping
     code, text = run(config)
     assert (code, text.split()) == (0, ["0", "0", "0", "65536"])
+
+
+def test_every_namespace_but_the_mounts_can_be_the_hosts(root: Path) -> None:
+    kinds = ("pid", "net", "uts", "ipc", "cgroup")
+    script = "; ".join(f"busybox readlink /proc/self/ns/{kind}" for kind in kinds)
+    config = shell(root, f"{script}; ls -d /proc/{os.getpid()}")
+    del config["hostname"]
+    config["linux"]["namespaces"] = [{"type": "mount"}]
+    code, text = run(config)
+    assert code == 0
+    wanted = [os.readlink(f"/proc/self/ns/{kind}") for kind in kinds]
+    assert text.split() == [*wanted, f"/proc/{os.getpid()}"]
+
+
+def test_privileged_container_may_mount(root: Path) -> None:
+    script = "busybox mount -t tmpfs none /tmp && echo 1 > /proc/sys/net/ipv4/ip_forward"
+    config = shell(root, script)
+    every = capabilities.words(syscalls.capget()[1])
+    config["process"]["capabilities"] = dict.fromkeys(("bounding", "effective", "permitted"), every)
+    del config["linux"]["seccomp"]
+    config["linux"]["readonlyPaths"] = config["linux"]["maskedPaths"] = []
+    assert run(config) == (0, "")
+
+
+def test_capability_that_nobody_has_is_a_warning(root: Path) -> None:
+    missing = ~syscalls.capget()[1] & ((1 << 41) - 1)
+    if not missing:
+        pytest.skip("needs a root that lacks a capability")
+    name = capabilities.words(missing)[0]
+    config = shell(root, "true")
+    for sets in config["process"]["capabilities"].values():
+        sets.append(name)
+    running = start(config)
+    assert running.finish()[0] == 0
+    assert running.child.warnings == (f"capability {name} is not available",)
