@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.runtime.cgroups import DeviceRule, Layout, Manager, Rate, Resources
+from engine.errors import InvalidArgument
+from engine.runtime.cgroups import DeviceRule, Layout, Manager, Rate, Resources, cpu, files
 from tests.conftest import eventually
 from tests.suites.cgroups.conftest import Start, needs
 
@@ -32,6 +33,10 @@ try:
         children += 1
 except OSError as error:
     print(children, error.errno, flush=True)
+"""
+WAIT = """
+print("ready", flush=True)
+sys.stdin.read()
 """
 OPEN = """
 import os
@@ -82,13 +87,13 @@ def test_nobody_is_killed_within_the_limit(group: Manager, start: Start, layout:
 
 def test_cpu_quota_stretches_the_work(group: Manager, start: Start, layout: Layout) -> None:
     needs(layout, "cpu", "cpu")
-    group.apply(Resources(cpu_quota=50_000, cpu_period=100_000))
+    group.apply(Resources(cpu_quota=10_000, cpu_period=100_000))
     before, began = group.stats().cpu, time.monotonic()
-    assert start(BURN.format(seconds=1.0)).wait(60) == 0
+    assert start(BURN.format(seconds=0.25)).wait(60) == 0
     wall, after = time.monotonic() - began, group.stats().cpu
     used = (after.total_ns - before.total_ns) / 1e9
-    assert used == pytest.approx(1.0, abs=0.3)
-    assert used / wall < 0.55
+    assert used == pytest.approx(0.25, abs=0.15)
+    assert used / wall < 0.13
     assert after.throttled_periods > 0
     assert after.throttled_ns > 0
     assert after.user_ns > 0
@@ -135,6 +140,33 @@ def test_memory_limits_move_up_and_down(group: Manager, layout: Layout) -> None:
         assert memory.swap_limit in {mib * MIB, None}  # None: swap is not accounted for
     group.apply(Resources(memory=-1))
     assert group.stats().memory.limit is None
+
+
+def test_a_limit_below_what_is_in_use_is_refused_on_v1(
+    group: Manager, start: Start, layout: Layout
+) -> None:
+    needs(layout, "memory", "")
+    child = start(
+        "hog = bytearray(32 << 20)\nfor i in range(0, len(hog), 4096): hog[i] = 1\n" + WAIT
+    )
+    assert output(child) == "ready\n"
+    with pytest.raises(InvalidArgument, match="below the memory in use"):
+        group.apply(Resources(memory=8 * MIB, memory_swap=8 * MIB))
+    assert child.poll() is None
+
+
+def test_shares_and_weight_are_taken(group: Manager, layout: Layout) -> None:
+    needs(layout, "cpu", "cpu")
+    assert group.apply(Resources(cpu_shares=512)) == []
+    version, directory = group.find("cpu", "cpu") or (0, "")
+    name, value = ("cpu.shares", 512) if version == 1 else ("cpu.weight", cpu.weight(512))
+    assert files.number(f"{directory}/{name}") == value
+
+
+def test_a_device_that_is_not_there_is_named(group: Manager, layout: Layout) -> None:
+    needs(layout, "blkio", "io")
+    with pytest.raises(InvalidArgument, match="no block device 511:7"):
+        group.apply(Resources(throttle_read_bps=(Rate(511, 7, MIB),)))
 
 
 @pytest.fixture
