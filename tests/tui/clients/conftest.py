@@ -16,6 +16,10 @@ from tui.models import RunRequest
 
 IMAGE = "box:1"
 SECONDS = 15.0
+ENGINES = [
+    pytest.param("dockerd", marks=[pytest.mark.dockerd, pytest.mark.root]),
+    pytest.param("berth", marks=pytest.mark.root),
+]
 
 
 def _running(kind: str, folder: Path) -> Iterator[Daemon]:
@@ -28,9 +32,7 @@ def _running(kind: str, folder: Path) -> Iterator[Daemon]:
         daemon.close()
 
 
-@pytest.fixture(
-    scope="module", params=[pytest.param("dockerd", marks=pytest.mark.dockerd), "berth"]
-)
+@pytest.fixture(scope="module", params=ENGINES)
 def engine(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Daemon]:

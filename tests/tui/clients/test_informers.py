@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.daemons import Daemon
-from tests.tui.clients.conftest import IMAGE, shell, until
+from tests.tui.clients.conftest import ENGINES, IMAGE, shell, until
 from tui.clients import Client, Endpoint
 from tui.informers import Hub
 from tui.models import ContainerState
@@ -119,7 +119,7 @@ async def test_a_silent_engine_is_stale_in_three_seconds_and_heals(
     assert not hub.images.stale
 
 
-@pytest.fixture(params=[pytest.param("dockerd", marks=pytest.mark.dockerd), "berth"])
+@pytest.fixture(params=ENGINES)
 def own_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Daemon]:
     """An engine of the test's own, to be stopped and started."""
     daemon = Daemon(request.param, tmp_path / "own")
