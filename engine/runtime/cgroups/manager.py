@@ -23,8 +23,6 @@ from engine.runtime.cgroups.stats import CpuStats, MemoryStats, PidsStats, Stats
 
 KILL_BOUND_S = 10.0
 REMOVE_BOUND_S = 5.0
-OOM_BOUND_S = 0.25
-_STEP_S = 0.001
 
 
 class Controller(Protocol):
@@ -200,22 +198,11 @@ class Manager:
             return 0
         return (memory.oom_kills_v1 if found[0] == 1 else memory.oom_kills_v2)(found[1])
 
-    def oom_kills_past(self, seen: int, *, bound: float = OOM_BOUND_S) -> int:
-        """As `oom_kills`, for the answer to a notification: v1's comes before the kill is counted.
-
-        Waits until there are more than `seen`, on v1 and at most `bound` seconds.
-        """
-        found = self.find("memory", "memory")
-        deadline = time.monotonic() + (bound if found and found[0] == 1 else 0)
-        while (kills := self.oom_kills()) <= seen and time.monotonic() < deadline:
-            time.sleep(_STEP_S)
-        return kills
-
     def oom_fd(self) -> int | None:
         """A descriptor that turns readable when memory ran out, to be read empty and closed.
 
-        It says "look at oom_kills_past()", no more: v1 also wakes when the cgroup is removed, v2
-        for every change of memory.events.
+        It says "look at oom_kills()", no more, and to look again for a moment: v1 wakes before the
+        kill is counted, and when the cgroup is removed; v2 for every change of memory.events.
         """
         found = self.find("memory", "memory")
         if found is None:

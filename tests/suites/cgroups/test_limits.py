@@ -69,10 +69,7 @@ def test_memory_hog_is_killed_and_counted(group: Manager, start: Start, layout: 
             f"hog = bytearray({128 * MIB})\nfor i in range(0, len(hog), 4096): hog[i] = 1"
         )
         assert select.select([watch], [], [], 20)[0], "no word of the memory running out"
-        told = group.oom_kills_past(0, bound=5)
         assert child.wait(20) == -9
-        if layout.mode != "v2":  # there memory.events also tells of reaching the limit
-            assert told == 1
         eventually(lambda: group.oom_kills() == 1)
     finally:
         os.close(watch)
