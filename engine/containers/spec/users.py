@@ -94,7 +94,7 @@ def _accounts(files: Files) -> list[_Account]:
 def _groups(files: Files) -> list[_Group]:
     rows = _rows(files, "/etc/group", 3)
     return [
-        _Group(r[0], int(r[2]), tuple(r[3].split(",")) if len(r) > 3 else ())
+        _Group(r[0], int(r[2]), tuple(filter(None, r[3].split(","))) if len(r) > 3 else ())
         for r in rows
         if _are_numbers(r[2])
     ]
