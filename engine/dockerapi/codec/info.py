@@ -4,6 +4,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from engine.containers.model import Container, Status
@@ -13,6 +14,7 @@ from engine.dockerapi.codec.times import rfc3339
 from engine.dockerapi.rooms import Facts
 
 _INDEX = "https://index.docker.io/v1/"
+_HUB = {"Name": "docker.io", "Mirrors": [], "Secure": True, "Official": True}
 
 
 def write_info(facts: Facts, containers: Sequence[Container], images: int) -> dict[str, Any]:
@@ -96,7 +98,7 @@ def _features(facts: Facts) -> dict[str, Any]:
         "CPUSet": True,
         "PidsLimit": True,
         "OomKillDisable": facts.cgroup_mode != "v2",
-        "IPv4Forwarding": True,
+        "IPv4Forwarding": Path("/proc/sys/net/ipv4/ip_forward").read_text().strip() == "1",
         "BridgeNfIptables": False,
         "BridgeNfIp6tables": False,
         "LoggingDriver": "json-file",
@@ -122,8 +124,8 @@ def _machine(host: Host) -> dict[str, Any]:
             "AllowNondistributableArtifactsCIDRs": None,
             "AllowNondistributableArtifactsHostnames": None,
             "InsecureRegistryCIDRs": [],
-            "IndexConfigs": {},
-            "Mirrors": None,
+            "IndexConfigs": {"docker.io": _HUB},
+            "Mirrors": [],
         },
     }
 

@@ -12,7 +12,7 @@ from engine.dockerapi.replies import empty, reply
 from engine.dockerapi.rooms import Containers
 from engine.dockerapi.router import Router
 from engine.dockerapi.routes.lifecycle import terminal_size
-from engine.errors import RuntimeFailure
+from engine.errors import InvalidArgument, RuntimeFailure, Unsupported
 
 
 class ExecRoutes:
@@ -52,12 +52,12 @@ class ExecRoutes:
     async def _attached(
         self, call: Call, exec_id: str, size: tuple[int, int] | None
     ) -> web.StreamResponse:
-        """A program that cannot be run is told in the stream: the client reads the exit code."""
+        """A program that cannot be run is told in the stream: clients show no other error here."""
         config = self._containers.exec_inspect(exec_id).config
         media = media_type(config.tty, call.version)
         try:
             stream = await self._containers.exec_start(exec_id, tty_size=size)
-        except RuntimeFailure as error:
+        except (RuntimeFailure, InvalidArgument, Unsupported) as error:
             message = f"{error}\r\n".encode()
             async with hijack(call.request, media) as connection:
                 await connection.write(message if config.tty else frame(2, message))

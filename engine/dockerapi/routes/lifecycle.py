@@ -68,11 +68,14 @@ class LifecycleRoutes:
 
     async def wait(self, call: Call) -> web.StreamResponse:
         """The head leaves at once: the client starts the container only when it has seen it."""
-        result = self._containers.wait(call.args["id"], _condition(call))
+        condition = _condition(call)
+        result = self._containers.wait(call.args["id"], condition)
         lines = JsonLines(call.request)
         await lines.open()
         ended = await result
-        error = {"Error": {"Message": ended.error}} if ended.error else {}
+        # A removal that ends a failed start is no failure; who started it has had the reason.
+        failed = ended.error and condition != "removed"
+        error = {"Error": {"Message": ended.error}} if failed else {}
         await lines.send({"StatusCode": ended.code, **error})
         return lines.response
 

@@ -58,9 +58,9 @@ def test_a_second_engine_is_told_the_pid_of_the_first(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"held\n"
-        with pytest.raises(AlreadyInUse, match=f"in use by the engine with pid {other.pid}"):
-            with lock.hold(path):
-                pass
+        words = f"in use by the engine with pid {other.pid}"
+        with pytest.raises(AlreadyInUse, match=words), lock.hold(path):
+            pass
         assert lock.holder(path) == other.pid
         other.kill()
     with lock.hold(path):
