@@ -12,6 +12,7 @@ from tui import actions
 from tui.actions import Subject
 from tui.informers import Hub
 from tui.render import units
+from tui.screens.following import soon
 from tui.screens.pane import Pane
 from tui.widgets.document import Document
 from tui.widgets.footer import Footer, Hint
@@ -42,8 +43,8 @@ class BerthScreen(Screen[None]):
     def on_mount(self) -> None:
         """Follow the link; the second counts only while it is lost."""
         self._undo = [
-            self.hub.link.watch(self.show_header),
-            self.hub.containers.watch(changed=self.show_header),
+            self.hub.link.watch(soon(self, self.show_header)),
+            self.hub.containers.watch(changed=soon(self, self.show_header)),
         ]
         self.set_interval(1.0, self._tick)
         self.show_header()

@@ -23,6 +23,7 @@ from tui.render.text import safe
 from tui.screens.base import BerthScreen, Clock
 from tui.screens.board import CONTAINER_PLOTS, Board, Gauges
 from tui.screens.doing import Doing
+from tui.screens.following import soon
 from tui.screens.inspect_panel import InspectPanel
 from tui.screens.log_panel import LogPanel
 from tui.screens.processes import ProcessesPanel
@@ -53,8 +54,8 @@ class Overview(Vertical, can_focus=True):
 class ContainerScreen(BerthScreen):
     """Escape goes back to the list."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("tabs", "container")]
-    scopes_here = ("tabs", "container")
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("container", "tabs")]
+    scopes_here = ("container", "tabs")
 
     class Inspected(Message):
         """The engine's document, or why there is none."""
@@ -88,8 +89,8 @@ class ContainerScreen(BerthScreen):
         """Follow this container."""
         super().on_mount()
         self._undo += [
-            self.hub.containers.watch(updated=self._updated, deleted=self._deleted),
-            self.hub.metrics.watch(self._figures),
+            self.hub.containers.watch(changed=soon(self, self._changed)),
+            self.hub.metrics.watch(soon(self, self._figures)),
         ]
         self.show_tab(self.tab)
         self._title()
@@ -157,25 +158,26 @@ class ContainerScreen(BerthScreen):
             sections = inspect.container_sections(message.detail, self.clock())
             panel.show(sections, message.detail.raw_json)
 
-    def _updated(self, old: Container, new: Container) -> None:
-        if new.id == self.held.id:
-            self.held = new
-            self._title()
-            self.show_footer()
+    def _changed(self) -> None:
+        held = self.hub.containers.items.get(self.held.id)
+        if held is None and not self.gone:
+            self.gone = True
+            self.notify(f"{self.held.name} was removed; esc goes back.", severity="warning")
+        elif held is None or held == self.held:
+            return
+        else:
+            self.held = held
             if self.tab in ("inspect", "processes"):
                 self._fill()
-
-    def _deleted(self, old: Container) -> None:
-        if old.id == self.held.id and not self.gone:
-            self.gone = True
-            self._title()
-            self.notify(f"{old.name} was removed; esc goes back.", severity="warning")
+        self._title()
+        self.show_footer()
 
     def _title(self) -> None:
         held = self.held
         mark, status = render.glyph(held), render.status(held, self.clock())
         text = Text(overflow="ellipsis", no_wrap=True)
-        text.append(f"{mark.text} ", palette.tone(self, mark.style))
+        glyph = ("⌫", "bad") if self.gone else (mark.text, mark.style)
+        text.append(f"{glyph[0]} ", palette.tone(self, glyph[1]))
         text.append(safe(held.name), palette.tone(self, "title", bold=True))
         said = "removed" if self.gone else status.text
         text.append(f"  {said}", palette.tone(self, "bad" if self.gone else status.style))

@@ -58,11 +58,11 @@ class ContainersPane(Pane):
             yield Static("Last lines", classes="heading", markup=False)
             yield LogPanel(self.hub, brief=True)
 
-    def watch_hub(self) -> Iterable[Callable[[], None]]:
+    def watch_hub(self, mark: Callable[..., None]) -> Iterable[Callable[[], None]]:
         """Containers and figures."""
         return [
-            self.hub.containers.watch(changed=self.mark),
-            self.hub.metrics.watch(self.mark),
+            self.hub.containers.watch(changed=mark),
+            self.hub.metrics.watch(mark),
         ]
 
     def known(self) -> list[Container]:

@@ -28,7 +28,7 @@ class ImageScreen(BerthScreen):
     """Escape goes back to the list."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("page", "image")]
-    scopes_here = ("page", "image")
+    scopes_here = ("image", "page")
 
     class Inspected(Message):
         """The engine's document and the history, or why there is none."""

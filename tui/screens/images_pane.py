@@ -69,11 +69,11 @@ class ImagesPane(Pane):
             table.can_focus = False
             yield table
 
-    def watch_hub(self) -> Iterable[Callable[[], None]]:
+    def watch_hub(self, mark: Callable[..., None]) -> Iterable[Callable[[], None]]:
         """Images, and containers for how often each is used."""
         return [
-            self.hub.images.watch(changed=self.mark),
-            self.hub.containers.watch(changed=self.mark),
+            self.hub.images.watch(changed=mark),
+            self.hub.containers.watch(changed=mark),
         ]
 
     @property

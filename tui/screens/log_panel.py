@@ -16,6 +16,7 @@ from tui import actions
 from tui.clients import Client, ClientError
 from tui.informers import Hub
 from tui.models import Container, LogLine
+from tui.screens.following import soon
 from tui.widgets.log_view import LogView
 from tui.widgets.prompt import Prompt
 
@@ -62,6 +63,7 @@ class LogPanel(Vertical):
         self._error = ""
         self._complete = False
         self._last: float | None = None
+        self._started: float | None = None
 
     def compose(self) -> ComposeResult:
         """Lines, status, search field."""
@@ -74,8 +76,8 @@ class LogPanel(Vertical):
         """Begin again when the container does, or the engine comes back."""
         self.view.can_focus = not self.brief
         self._undo = [
-            self.hub.containers.watch(updated=self._container_changed),
-            self.hub.link.watch(self._link_changed),
+            self.hub.containers.watch(changed=soon(self, self._resume)),
+            self.hub.link.watch(soon(self, self._resume)),
         ]
 
     def on_unmount(self) -> None:
@@ -111,6 +113,8 @@ class LogPanel(Vertical):
         self._start()
 
     def _start(self) -> None:
+        held = self.hub.containers.items.get(self.key or "")
+        self._started = held.started_at if held else None
         self._live = True
         self._error = ""
         self.run_worker(self._follow(self.key or ""), group="follow", exclusive=True)
@@ -163,13 +167,15 @@ class LogPanel(Vertical):
         self._error = message.error
         self.view.say_when_empty(message.error or LogView.EMPTY)
         self._say()
+        self._resume()
 
-    def _container_changed(self, old: Container, new: Container) -> None:
-        if new.id == self.key and not self._live and new.running and not old.running:
-            self._start()
-
-    def _link_changed(self) -> None:
-        if self.key and not self._live and self.hub.link.alive and self._error:
+    def _resume(self) -> None:
+        """Follow again when it was started again, or the engine came back."""
+        held = self.hub.containers.items.get(self.key or "")
+        if held is None or self._live:
+            return
+        restarted = held.running and held.started_at != self._started
+        if restarted or (self._error and self.hub.link.alive):
             self._start()
 
     # -- older lines --------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from tui.screens.base import BerthScreen, Clock
 from tui.screens.container import ContainerScreen
 from tui.screens.containers_pane import ContainersPane
 from tui.screens.doing import Doing
+from tui.screens.following import soon
 from tui.screens.image import ImageScreen
 from tui.screens.images_pane import ImagesPane
 from tui.screens.metrics_pane import MetricsPane
@@ -66,8 +67,8 @@ class MainScreen(BerthScreen):
         """Follow what the tabs count."""
         super().on_mount()
         self._undo += [
-            self.hub.containers.watch(changed=self.show_tabs),
-            self.hub.images.watch(changed=self.show_tabs),
+            self.hub.containers.watch(changed=soon(self, self.show_tabs)),
+            self.hub.images.watch(changed=soon(self, self.show_tabs)),
         ]
         self.show_tabs()
         self.pane.table.focus()

@@ -47,9 +47,9 @@ class NodePane(ContainersPane):
             yield HostGauges()
             yield Board(HOST_PLOTS)
 
-    def watch_hub(self) -> Iterable[Callable[[], None]]:
+    def watch_hub(self, mark: Callable[..., None]) -> Iterable[Callable[[], None]]:
         """Containers, figures and the node."""
-        return [*super().watch_hub(), self.hub.node.watch(self.mark)]
+        return [*super().watch_hub(mark), self.hub.node.watch(mark)]
 
     def rows(self) -> Sequence[Row]:
         """Groups with their containers."""

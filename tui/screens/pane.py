@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -14,6 +14,7 @@ from tui.informers import Hub
 from tui.render.cells import Cell
 from tui.render.cells import Column as Known
 from tui.screens import filters
+from tui.screens.following import soon
 from tui.widgets.columns import Column
 from tui.widgets.notice import Notice, NoticeState
 from tui.widgets.table import ResourceTable, Row
@@ -36,16 +37,13 @@ class Order:
 class Pane(Horizontal):
     """A list with what belongs to it at its side.
 
-    Callbacks of the informers only mark the pane; drawing happens in `refresh_now`, once for any
-    number of them, and not at all while the pane is hidden.
+    Informers lead to `refresh_now`, once for any number of their words, and it does nothing while
+    the pane is hidden.
     """
 
     scope: ClassVar[str] = ""
     columns: ClassVar[tuple[Column, ...]] = ()
     FIGURES: ClassVar[frozenset[str]] = frozenset()
-
-    class Dirty(Message):
-        """Something the pane shows has changed."""
 
     class SubjectChanged(Message):
         """Something else is selected or marked."""
@@ -56,7 +54,6 @@ class Pane(Horizontal):
         self.clock = clock
         self.filter = filters.Filter()
         self.order = self.first_order
-        self._marked_dirty = False
         self._undo: list[Callable[[], None]] = []
 
     first_order: ClassVar[Order] = Order("name")
@@ -71,8 +68,8 @@ class Pane(Horizontal):
         """What stands beside the list."""
         yield from ()
 
-    def watch_hub(self) -> Iterable[Callable[[], None]]:
-        """Subscribe `mark` to what the pane shows."""
+    def watch_hub(self, mark: Callable[..., None]) -> Iterable[Callable[[], None]]:
+        """Subscribe ``mark`` to what the pane shows."""
         raise NotImplementedError
 
     def rows(self) -> Sequence[Row]:
@@ -94,7 +91,8 @@ class Pane(Horizontal):
 
     def on_mount(self) -> None:
         """Subscribe, and draw what is known."""
-        self._undo = [*self.watch_hub(), self.hub.link.watch(self.mark)]
+        mark = soon(self, self.refresh_now)
+        self._undo = [*self.watch_hub(mark), self.hub.link.watch(mark)]
         self.refresh_now()
 
     def on_unmount(self) -> None:
@@ -106,20 +104,8 @@ class Pane(Horizontal):
         """Catch up with what happened while hidden."""
         self.refresh_now()
 
-    def mark(self, *_: Any) -> None:
-        """Something changed: draw soon, once."""
-        if not self._marked_dirty and self.display:
-            self._marked_dirty = True
-            self.post_message(self.Dirty())
-
-    @on(Dirty)
-    def _dirty(self, message: Dirty) -> None:
-        message.stop()
-        self.refresh_now()
-
     def refresh_now(self) -> None:
         """Bring list and side up to date."""
-        self._marked_dirty = False
         if not self.is_mounted or not self.display:
             return
         state = self.blank()

@@ -211,6 +211,11 @@ class LogView(Widget, can_focus=True):
     def _anchor_to_end(self) -> None:
         self._top, self._skip = self._end_anchor()
 
+    def _anchor(self) -> tuple[int, int]:
+        """Where to begin: at the end when following, and never with an empty rest below it."""
+        end = self._end_anchor()
+        return end if self.follow else min((self._top, self._skip), end)
+
     def _end_anchor(self) -> tuple[int, int]:
         room = max(1, self.size.height)
         place = len(self.buffer)
@@ -269,8 +274,7 @@ class LogView(Widget, can_focus=True):
     def _layout_rows(self) -> None:
         """Lay out the rows in sight, once for all the lines of one drawing."""
         self._dirty = False
-        if self.follow:
-            self._anchor_to_end()
+        self._top, self._skip = self._anchor()
         rows: list[tuple[int, Text]] = []
         place, skip = self._top, self._skip
         while len(rows) < self.size.height and place < len(self.buffer):

@@ -1,0 +1,27 @@
+"""How informers reach the screen: their callbacks only leave a word, handlers do the rest."""
+
+from collections.abc import Callable
+
+from textual.message_pump import MessagePump
+
+
+def soon(node: MessagePump, call: Callable[[], None]) -> Callable[..., None]:
+    """A callback for informers that never raises into them.
+
+    ``call`` runs in the node's own message loop, once for any number of words left until then,
+    and not at all once the node has left the screen.
+    """
+    waiting = False
+
+    def run() -> None:
+        nonlocal waiting
+        waiting = False
+        if node.is_attached:
+            call()
+
+    def told(*_: object) -> None:
+        nonlocal waiting
+        if not waiting and node.is_attached:
+            waiting = node.call_later(run)
+
+    return told
