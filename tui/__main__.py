@@ -127,8 +127,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def has_terminal() -> bool:
-    """Whether there is somebody to show a screen to."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    """Whether there is somebody to show a screen to: Textual reads stdin and draws on stderr."""
+    return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
 
 
 def _tui(notice: str = "") -> int:

@@ -2,8 +2,7 @@
 
 import json
 import re
-import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tui.clients.docker.values import (
@@ -77,7 +76,7 @@ def container_inspected(data: Json) -> Container:
         image=text(config, "Image"),
         state=kind,
         image_id=text(data, "Image"),
-        command=shlex.join([text(data, "Path"), *strings(data, "Args")]),
+        command=command_text([text(data, "Path"), *strings(data, "Args")]),
         created=timestamp(data.get("Created")) or 0.0,
         labels=labels(config),
         ports=_inspected_ports(section(data, "NetworkSettings")),
@@ -95,6 +94,11 @@ def container_inspected(data: Json) -> Container:
         network_mode=text(host, "NetworkMode"),
         detailed=True,
     )
+
+
+def command_text(words: Sequence[str]) -> str:
+    """As the list call words it, to be read only: words with blanks quoted, nothing escaped."""
+    return " ".join(f"'{word}'" if " " in word else word for word in words)
 
 
 def _state(data: Json) -> Json:
