@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import shutil
 import subprocess
 import tarfile
@@ -14,11 +13,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
-from engine.runtime.launcher import CreateOptions, Launcher
 
 from engine.runtime import seccomp
+from engine.runtime.launcher import CreateOptions, Launcher
 from engine.runtime.mount import Mount
-from tests.system.daemons import Daemon, busybox_rootfs
+from tests.system.daemons import CGROUP_PARENT, Daemon, busybox_rootfs, remove_cgroups
 
 IMAGE = "bench:1"
 MIB = 1 << 20
@@ -55,7 +54,7 @@ class RuntimeSide:
         self.rootfs = folder / "rootfs"
         unpack_rootfs(self.rootfs)
         self.config = limited_config(self.rootfs)
-        self.launcher = Launcher(folder / "run", cgroup_parent=f"berth-bench-{os.getpid()}")
+        self.launcher = Launcher(folder / "run", cgroup_parent=CGROUP_PARENT)
 
     async def __aenter__(self) -> Self:
         await self.launcher.start()
@@ -68,6 +67,7 @@ class RuntimeSide:
         trace: TracebackType | None,
     ) -> None:
         await self.launcher.close()
+        remove_cgroups(CGROUP_PARENT)
 
     def options(self, identity: str) -> CreateOptions:
         folder = self.folder / "containers" / identity
@@ -84,7 +84,7 @@ class RuntimeSide:
             log_max_files=1,
             open_stdin=False,
             stdin_once=False,
-            cgroup_parent=f"berth-bench-{os.getpid()}",
+            cgroup_parent=CGROUP_PARENT,
         )
 
     async def run(self) -> dict[str, float]:

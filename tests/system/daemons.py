@@ -1,5 +1,6 @@
 """The two daemons that one docker CLI drives in the system tests: berth's engine and dockerd."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from typing import Any
 from tests.conftest import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
+CGROUP_PARENT = f"berth-system-{os.getpid()}"
 APPLETS = (
     "sh cat echo ls id ps env hostname mount umount sleep true false yes head tail dd wc stty tty "
     "kill touch mkdir rm ln stat test printf seq md5sum nproc uname grep awk cut sort od mknod "
@@ -50,8 +52,7 @@ class Daemon:
 
     def command(self) -> list[str]:
         if self.kind == "berth":
-            parent = f"berth-test-{os.getpid()}"
-            return [sys.executable, "-m", "engine", "run", "--cgroup-parent", parent]
+            return [sys.executable, "-m", "engine", "run", "--cgroup-parent", CGROUP_PARENT]
         return [
             *("dockerd", "--data-root", str(self.folder / "data"), "--exec-root"),
             *(str(self.folder / "exec"), "-H", f"unix://{self.socket}", "--pidfile"),
@@ -113,6 +114,7 @@ class Daemon:
         finally:
             self.stop()
             shutil.rmtree(self.folder, ignore_errors=True)
+            remove_cgroups(CGROUP_PARENT)
 
     def docker(
         self, *args: str, input: bytes | None = None, timeout: float = 60, check: bool = True
@@ -153,6 +155,13 @@ class Daemon:
             seconds=seconds,
             what=f"{name} is {status}",
         )
+
+
+def remove_cgroups(parent: str) -> None:
+    """Remove the empty cgroups that an engine of a test had its containers in."""
+    for path in (*Path("/sys/fs/cgroup").glob(f"*/{parent}"), Path("/sys/fs/cgroup", parent)):
+        with contextlib.suppress(OSError):  # not there, or in use by another engine
+            path.rmdir()
 
 
 def busybox_rootfs() -> bytes:

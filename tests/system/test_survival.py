@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import eventually
 from tests.system.conftest import IMAGE
-from tests.system.daemons import ROOT, Daemon
+from tests.system.daemons import CGROUP_PARENT, ROOT, Daemon
 
 pytestmark = pytest.mark.root
 
@@ -160,8 +160,7 @@ def test_a_damaged_bundle_is_named_and_the_rest_works(own_berth: Daemon) -> None
 def footprint(folder: Path) -> dict[str, object]:
     """What a container could leave behind: mounts, cgroups, processes."""
     mounts = Path("/proc/self/mountinfo").read_text().count(str(folder))
-    parent = f"berth-test-{os.getpid()}"
-    groups = [path for path in Path("/sys/fs/cgroup").glob(f"*/{parent}/*") if path.is_dir()]
+    groups = [path for path in Path("/sys/fs/cgroup").glob(f"*/{CGROUP_PARENT}/*") if path.is_dir()]
     return {"mounts": mounts, "cgroups": len(groups)}
 
 
