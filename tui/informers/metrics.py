@@ -9,10 +9,11 @@ from tui.clients import Client, ClientError, Sweep, Unreachable
 from tui.informers.containers import ContainerInformer
 from tui.informers.series import Series
 from tui.informers.watchers import Unsubscribe, Watchers
-from tui.models import Container, Event, Feature, HostSample, Sample
+from tui.models import Container, ContainerState, Event, Feature, HostSample, Sample
 
 INTERVAL = 1.0
-MOST_STREAMS = 64
+MOST_SHOWN = 64
+MOST_KEPT = 128
 RETRY_SECONDS = 1.0
 
 
@@ -26,10 +27,12 @@ class MetricsInformer:
     def __init__(self, client: Client, containers: ContainerInformer) -> None:
         self._client = client
         self._containers = containers
+        self._newest: dict[str, Sample] = {}
         self._series: dict[str, Series[Sample]] = {}
         self.host: Series[HostSample] = Series()
         self._shown: tuple[str, ...] = ()
         self._loaded: set[str] = set()
+        self._wanted = asyncio.Event()
         self._ooms: dict[str, int] = {}
         self._watchers: Watchers[[]] = Watchers()
         containers.watch(deleted=self._forget)
@@ -39,21 +42,45 @@ class MetricsInformer:
         return self._watchers.add(callback)
 
     def series(self, key: str) -> Series[Sample]:
-        """A container's samples, empty when there are none."""
-        return self._series.setdefault(key, Series())
+        """A shown container's samples, empty when there are none."""
+        return self._series.get(key) or Series()
 
     def latest(self, key: str) -> Sample | None:
-        """A container's newest sample; None once it does not run."""
+        """A container's newest sample; None once it does not run.
+
+        While it waits for a restart it uses nothing: only its OOM kills are told.
+        """
         container = self._containers.items.get(key)
-        sample = self.series(key).latest
+        sample = self._newest.get(key)
         if container is None or not container.running or sample is None:
             return None
         ooms = max(sample.oom_kills or 0, self._ooms.get(key, 0), int(container.oom_killed))
+        if container.state is ContainerState.RESTARTING:
+            return Sample(sample.t, oom_kills=ooms)
         return sample if ooms == sample.oom_kills else replace(sample, oom_kills=ooms)
 
     def show(self, ids: Iterable[str]) -> None:
         """Tells which containers are on the screen, most important first."""
-        self._shown = tuple(ids)[:MOST_STREAMS]
+        self._shown = tuple(ids)[:MOST_SHOWN]
+        for key in self._shown:
+            self._series.setdefault(key, Series())
+        if len(self._series) > MOST_KEPT:
+            self._prune()
+        self._wanted.set()
+
+    def _prune(self) -> None:
+        """Lets go of what is no longer shown: ten minutes of a thousand would be 100 MB."""
+        for key in self._series.keys() - set(self._shown):
+            del self._series[key]
+            self._loaded.discard(key)
+
+    def keep(self, key: str, sample: Sample) -> None:
+        """Takes one new sample; one of a container that is gone is late, and dropped."""
+        if key not in self._containers.items:
+            return
+        self._newest[key] = sample
+        if key in self._series:
+            self._series[key].append(sample)
 
     def handle(self, event: Event) -> None:
         """Counts OOM kills: dockerd tells them only so, and a restart's new cgroup begins at 0."""
@@ -62,6 +89,7 @@ class MetricsInformer:
 
     def _forget(self, container: Container) -> None:
         self._series.pop(container.id, None)
+        self._newest.pop(container.id, None)
         self._ooms.pop(container.id, None)
         self._loaded.discard(container.id)
 
@@ -101,7 +129,7 @@ class MetricsInformer:
     def _take(self, sweep: Sweep) -> None:
         self.host.append(sweep.host)
         for key, sample in sweep.containers.items():
-            self.series(key).append(sample)
+            self.keep(key, sample)
         self._watchers()
 
     async def _load_histories(self) -> None:
@@ -109,17 +137,20 @@ class MetricsInformer:
         while True:
             for key in [key for key in self._shown if key not in self._loaded]:
                 await self._load_history(key)
-            await asyncio.sleep(INTERVAL / 4)
+            await self._wanted.wait()
+            self._wanted.clear()
 
     async def _load_history(self, key: str) -> None:
         self._loaded.add(key)
         try:
-            self.series(key).merge(await self._client.berth.history(key))
+            history = await self._client.berth.history(key)
         except Unreachable:
             raise
         except ClientError:
             return  # gone, or without a history yet: the stream fills it
-        self._watchers()
+        if key in self._series:
+            self._series[key].merge(history)
+            self._watchers()
 
     # dockerd: a stream for each container on the screen
 
@@ -147,7 +178,7 @@ class MetricsInformer:
         try:
             async with aclosing(self._client.containers.stats_stream(key)) as samples:
                 async for sample in samples:
-                    self.series(key).append(self._completed(key, sample))
+                    self.keep(key, self._completed(key, sample))
         except ClientError:
             return  # stopped, removed or lost: the next round starts another if it is wanted
 

@@ -5,12 +5,14 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from tests.system.daemons import Daemon
-from tests.tui.clients.conftest import ENGINES, IMAGE, shell, until
+from tests.tui.clients.conftest import ENGINES, IMAGE, SECONDS, shell, until
 from tui.clients import Client, Endpoint
 from tui.informers import Hub
 from tui.models import ContainerState
@@ -85,6 +87,31 @@ async def test_figures_flow_for_what_is_shown(hub: Hub, client: Client, name: st
     await until(hub, lambda: hub.metrics.host.latest and hub.metrics.host.latest.cpu_cores)
     await client.containers.stop(name, timeout=2)
     await until(hub, lambda: hub.metrics.latest(created.id) is None)
+
+
+async def test_on_berth_the_graph_is_full_when_it_opens(
+    client: Client, engine: Daemon, name: str
+) -> None:
+    if engine.kind != "berth":
+        pytest.skip("dockerd keeps no history: its graphs grow from when they are shown")
+    created = await client.containers.run(shell(name, FOREVER))
+    async with asyncio.timeout(SECONDS):
+        while len(await client.berth.history(created.id)) < 4:
+            async with aclosing(client.berth.metrics()) as sweeps:
+                await anext(sweeps)
+    late = Hub(client)
+    task = asyncio.create_task(late.run())
+    try:
+        late.metrics.show([created.id])
+        await until(late, lambda: len(late.metrics.series(created.id)) >= 4)
+        await until(late, lambda: len(late.metrics.host) >= 4)
+        await until(late, lambda: len(late.metrics.series(created.id)) >= 6)
+        times = [sample.t for sample in late.metrics.series(created.id)]
+        gaps = [after - before for before, after in pairwise(times)]
+        assert min(gaps) > 0.3, "no second is there twice"
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_images_are_followed(hub: Hub, client: Client) -> None:

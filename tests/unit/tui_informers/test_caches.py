@@ -1,7 +1,8 @@
 """What the caches tell, given what the engine told."""
 
-from tui.informers import Informer, Link, Series
-from tui.models import EngineInfo, Image, Sample
+from tui.clients import Client, Endpoint
+from tui.informers import ContainerInformer, Informer, Link, MetricsInformer, Series
+from tui.models import Container, ContainerState, EngineInfo, Event, Image, Sample
 
 INFO = EngineInfo("berth", "1", "1.47", "unix:///x", True)
 
@@ -77,3 +78,46 @@ def test_history_fills_in_before_and_between_what_was_streamed() -> None:
     series.merge([Sample(1.0), Sample(3.0, pids=9), Sample(4.0)])
     assert [sample.t for sample in series] == [1, 3, 4, 5]
     assert series[1].pids == 1
+
+
+def metrics_of(*containers: Container) -> MetricsInformer:
+    """Never connected: the figures are handed in as the engine's stream would."""
+    client = Client(Endpoint(path="/nowhere"))
+    listed = ContainerInformer(client, Link())
+    listed.replace(containers)
+    return MetricsInformer(client, listed)
+
+
+def running(key: str, state: ContainerState = ContainerState.RUNNING) -> Container:
+    return Container(id=key, name=key, image="i", state=state)
+
+
+def test_only_what_is_shown_is_kept_and_not_for_ever() -> None:
+    keys = [f"c{at}" for at in range(200)]
+    metrics = metrics_of(*map(running, keys))
+    metrics.show(keys[:64])
+    for key in keys:
+        metrics.keep(key, Sample(1.0, pids=1))
+    assert metrics.latest("c199") == Sample(1.0, pids=1, oom_kills=0)
+    assert (len(metrics.series("c0")), len(metrics.series("c199"))) == (1, 0)
+    metrics.show(keys[64:128])
+    metrics.show(keys[128:192])
+    assert len(metrics.series("c0")) == 0
+
+
+def test_oom_kills_outlive_the_cgroup_they_were_counted_in() -> None:
+    metrics = metrics_of(running("a", ContainerState.RESTARTING), running("b"))
+    for key in ("a", "b"):
+        metrics.keep(key, Sample(1.0, pids=1, oom_kills=0))
+        metrics.handle(Event("container", "oom", key, 1.0))
+        metrics.handle(Event("container", "oom", key, 2.0))
+    assert metrics.latest("a") == Sample(1.0, oom_kills=2)
+    assert metrics.latest("b") == Sample(1.0, pids=1, oom_kills=2)
+
+
+def test_figures_of_an_unknown_container_are_dropped() -> None:
+    metrics = metrics_of()
+    metrics.show(["gone"])
+    metrics.keep("gone", Sample(1.0))
+    assert metrics.latest("gone") is None
+    assert len(metrics.series("gone")) == 0
