@@ -55,20 +55,27 @@ class Channel:
         return self.fd
 
     def send(self, *message: Any, fds: tuple[int, ...] = ()) -> None:
-        """Send one message. Raises BrokenPipeError when the other end is gone."""
+        """Send one message. Raises ConnectionError when the other end is gone."""
         rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
         self._socket.sendmsg([marshal.dumps(message)], rights, _socket.MSG_NOSIGNAL)
 
     def receive(self) -> tuple[tuple[Any, ...], list[int]] | None:
         """The next message and its descriptors; None at the end of file."""
-        data, rights, _, _ = self._socket.recvmsg(
-            _LARGEST, _socket.CMSG_SPACE(4 * 4), _socket.MSG_CMSG_CLOEXEC
-        )
+        try:
+            data, rights = self._receive()
+        except ConnectionResetError:
+            # The other end died without having read everything (unix(7)). That is told once and
+            # first; what it had sent before comes now, and then the end of file.
+            data, rights = self._receive()
         fds = array.array("i")
         for level, kind, body in rights:
             if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
                 fds.frombytes(body[: len(body) - len(body) % fds.itemsize])
         return (marshal.loads(data), list(fds)) if data else None
+
+    def _receive(self) -> tuple[bytes, list[tuple[int, int, bytes]]]:
+        space = _socket.CMSG_SPACE(4 * 4)
+        return self._socket.recvmsg(_LARGEST, space, _socket.MSG_CMSG_CLOEXEC)[:2]
 
     def expect(self, kind: str) -> None:
         """Wait for the one message that may come now; the other end's death ends this process."""

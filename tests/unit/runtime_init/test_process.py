@@ -255,6 +255,25 @@ def test_a_container_does_not_outlive_its_monitor(root: Path, uid: int) -> None:
         os.close(fd)
 
 
+def test_failure_is_told_even_when_the_process_read_nothing(root: Path) -> None:
+    """The kernel reports unread messages of a dead peer before what that peer had sent."""
+    from .harness import compile as compile_plan
+
+    config = shell(root, "true")
+    config["root"]["path"] = "/not/there"
+    child = init.spawn(compile_plan(config), (0, 1, 2))
+    child.attached()
+    assert select.select([child.pidfd], [], [], DEADLINE)[0]
+    with pytest.raises(init.StepFailed, match="/not/there"):
+        child.wait_ready()
+    child.attached()
+    with pytest.raises(init.StepFailed, match="died"):
+        child.wait_ready()
+    child.close()
+    os.waitpid(child.pid, 0)
+    os.close(child.pidfd)
+
+
 def test_a_monitor_that_dies_takes_an_unstarted_container_along(root: Path) -> None:
     from .harness import compile as compile_plan
 
