@@ -183,7 +183,7 @@ class Images:
             record = self._catalogue.get(image.id)
             if record is None:
                 raise NotFound(f"No such image: {image.name}")
-            await unpack(self._snapshots, self._store, record.config, record.layers)
+            await self._unpack(record, check=False)
             return await self._snapshots.prepare(container_id, image.chain_id)
 
     async def release(self, container_id: str) -> None:
@@ -214,10 +214,13 @@ class Images:
 
     async def _add_all(self, candidates: Sequence[Candidate], action: str) -> builtins.list[str]:
         for candidate in candidates:
-            await unpack(self._snapshots, self._store, candidate.config, candidate.layers)
+            await self._unpack(candidate, check=True)
         lines: builtins.list[str] = []
         for candidate in candidates:
-            self._catalogue.add(candidate)
+            if candidate.id in self._catalogue:
+                self._gate.request()  # the blobs it came with, if others, are not needed
+            else:
+                self._catalogue.add(candidate)
             self._publish(action, candidate.id, _name(candidate))
             for reference in candidate.references:
                 lines += self._tag(reference, candidate.id, "tag" if action == "import" else "")
@@ -225,6 +228,10 @@ class Images:
             if not candidate.references:
                 lines.append(f"Loaded image ID: {candidate.id}")
         return lines
+
+    async def _unpack(self, image: Candidate | Record, *, check: bool) -> None:
+        layers = image.layers
+        await unpack(self._snapshots, self._store, image.config, layers, check=check)
 
     def _tag(self, reference: Reference, image_id: Digest, action: str) -> builtins.list[str]:
         previous = self._catalogue.tag(reference, image_id)
