@@ -32,7 +32,7 @@ from engine.runtime.monitor.loop import READ, Loop
 from engine.runtime.monitor.session import Session
 from engine.runtime.monitor.stdio import Stdio
 from engine.runtime.plan import ExecPlan
-from engine.runtime.state import Status
+from engine.runtime.state import Status, can_become
 
 _OOM_LOOKS, _OOM_PAUSE = 5, 0.02
 
@@ -131,7 +131,7 @@ class Container:
 
     def start(self) -> None:
         """Release the exec; raises CommandNotFound, CommandNotExecutable or RuntimeFailure."""
-        if self._built is None or self.state.status is not Status.CREATED:
+        if self._built is None or not can_become(self.state.status, Status.RUNNING):
             raise Conflict(f"container {self.state.id} is {self.state.status}, not created")
         self._started_at = time.time_ns()
         try:

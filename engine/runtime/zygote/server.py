@@ -14,9 +14,11 @@ import sys
 from typing import NoReturn
 
 from engine.errors import Unavailable
-from engine.runtime import syscalls, wire
+from engine.runtime import wire
 from engine.runtime.cgroups import Layout, detect
 from engine.runtime.monitor import main as monitor
+from engine.runtime.zygote.prime import open_own_procs, prime
+from engine.runtime.zygote.warm import rehearse
 
 READY = b"ready"
 
@@ -24,17 +26,20 @@ READY = b"ready"
 def main() -> None:
     """Serve the SOCK_SEQPACKET socket numbered by the last argument until its peer closes."""
     engine = _socket.socket(fileno=int(sys.argv[-1]))
-    syscalls.set_process_name("berth-zygote")
+    monitor.write_name("berth-zygote")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # monitors are nobody's to wait for
     os.chdir("/")
     os.umask(0o022)
     layout = detect()
+    rehearse(layout)
+    procs = open_own_procs(layout)
     gc.collect()
     gc.freeze()
     gc.disable()
     engine.send(READY)
     while (connection := _next_connection(engine)) is not None:
         _fork(engine, connection, layout)
+        prime(procs)
 
 
 def _next_connection(engine: _socket.socket) -> int | None:
