@@ -54,7 +54,7 @@ class Berth:
             raise
         except ClientError:
             return None
-        if not isinstance(data, dict) or "features" not in data:
+        if "features" not in data:
             return None
         return BerthInfo(
             version=text(data, "version"),
@@ -108,7 +108,7 @@ def _one(kind: type[AnySample], data: Mapping[str, Any], moment: float) -> AnySa
 
 
 def _columns(kind: type[AnySample], data: Mapping[str, Any]) -> list[AnySample]:
-    columns = section(data or {}, "columns")
+    columns = section(data, "columns")
     length = max((len(column) for column in columns.values()), default=0)
     known = {field.name for field in fields(kind)} & columns.keys()
     return [

@@ -132,14 +132,21 @@ class Transport:
             ):
                 return response.status, await response.read()
 
-    async def json(self, method: str, path: str, **options: Any) -> Json:
-        """The body of ``request`` decoded.
+    async def json(
+        self,
+        method: str,
+        path: str,
+        *,
+        kind: type[dict[str, Any]] | type[list[Any]] = dict,
+        **options: Any,
+    ) -> Json:
+        """The body of ``request`` decoded: an object or a list, empty for null.
 
         Raises:
-            ServerFault: when the body is not JSON.
+            ServerFault: when the body is not JSON, or not of that kind.
         """
         _, data = await self.request(method, path, **options)
-        return decode(data)
+        return _checked(decode(data), kind, path)
 
     async def json_lines(
         self, method: str, path: str, *, announce: bool = False, **options: Any
@@ -152,7 +159,7 @@ class Transport:
             if announce:
                 yield None
             async for line in _lines(response):
-                yield decode(line)
+                yield _checked(decode(line), dict, path)
 
 
 class _Translation:
@@ -197,6 +204,14 @@ def decode(data: bytes) -> Json:
         return json.loads(data) if data.strip() else None
     except ValueError:
         raise ServerFault(f"the engine answered no JSON: {data[:80]!r}") from None
+
+
+def _checked(data: Json, kind: type[Any], path: str) -> Json:
+    if data is None:
+        return kind()
+    if not isinstance(data, kind):
+        raise ServerFault(f"the engine's answer to {path} is no {kind.__name__}: {str(data)[:80]}")
+    return data
 
 
 def error_message(text: str) -> str:

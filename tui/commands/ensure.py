@@ -12,6 +12,7 @@ from tui.clients import Client, ClientError, Endpoint, Unreachable, default_endp
 START_SECONDS = 30.0
 STOP_SECONDS = 30.0
 ANSWER_SECONDS = 10.0
+ASK_SECONDS = 2.0
 RETRY_SECONDS = 0.05
 
 Say = Callable[[str], None]
@@ -50,10 +51,16 @@ async def ensure_engine(environ: Mapping[str, str], say: Say) -> Answering:
 
 
 async def _silence(endpoint: Endpoint) -> str:
-    """Why nothing answers there; empty when something does."""
+    """Why nothing answers there; empty when something does.
+
+    An engine that takes the connection and is slow is there: whoever waits for it shows that.
+    """
     client = Client(endpoint)
     try:
-        await client.open()
+        async with asyncio.timeout(ASK_SECONDS):
+            await client.open()
+    except TimeoutError:
+        return ""
     except Unreachable as error:
         return str(error)
     finally:

@@ -96,6 +96,12 @@ async def test_an_answer_that_is_no_json(serve: Serve) -> None:
     assert "<html>" in str(error)
 
 
+async def test_json_of_the_wrong_kind(serve: Serve) -> None:
+    error = await failure(await serve(says(http("200 OK", b"[1]"))))
+    assert isinstance(error, ServerFault)
+    assert "answer to /x is no dict" in str(error)
+
+
 async def test_the_engines_own_message_is_kept(serve: Serve) -> None:
     error = await failure(await serve(says(http("409 Conflict", b'{"message":"name in use"}'))))
     assert isinstance(error, Conflict)

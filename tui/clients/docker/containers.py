@@ -48,8 +48,8 @@ class Containers:
         params = {"all": "1"} if all else {}
         if chosen := list(ids):
             params["filters"] = json.dumps({"id": chosen})
-        data = await self._transport.json("GET", "/containers/json", params=params)
-        return [codec.container_row(item) for item in data or []]
+        data = await self._transport.json("GET", "/containers/json", params=params, kind=list)
+        return [codec.container_row(item) for item in data]
 
     async def inspect(self, ref: str) -> ContainerDetail:
         """Everything the engine knows of one container."""

@@ -30,8 +30,8 @@ class Images:
 
     async def list(self) -> list[Image]:
         """Images that have a name or that nothing else is built on."""
-        data = await self._transport.json("GET", "/images/json")
-        return [_row(item) for item in data or []]
+        data = await self._transport.json("GET", "/images/json", kind=list)
+        return [_row(item) for item in data]
 
     async def inspect(self, ref: str) -> ImageDetail:
         """Everything the engine knows of one image."""
@@ -39,8 +39,8 @@ class Images:
 
     async def history(self, ref: str) -> Sequence[HistoryEntry]:
         """How it was made, newest step first."""
-        data = await self._transport.json("GET", _path(ref, "history"))
-        return [_history(item) for item in data or []]
+        data = await self._transport.json("GET", _path(ref, "history"), kind=list)
+        return [_history(item) for item in data]
 
     async def tag(self, ref: str, repository: str, tag: str = "latest") -> None:
         """Gives it one more name."""
@@ -50,9 +50,13 @@ class Images:
     async def remove(self, ref: str, *, force: bool = False) -> Sequence[str]:
         """What was untagged and deleted, one line each."""
         data = await self._transport.json(
-            "DELETE", _path(ref), params={"force": "1"} if force else {}, seconds=REMOVE_SECONDS
+            "DELETE",
+            _path(ref),
+            params={"force": "1"} if force else {},
+            seconds=REMOVE_SECONDS,
+            kind=list,
         )
-        return [f"{key.lower()} {value}" for item in data or [] for key, value in item.items()]
+        return [f"{key.lower()} {value}" for item in data for key, value in item.items()]
 
     async def load(self, path: Path) -> AsyncGenerator[str, None]:
         """Sends a ``docker save`` or OCI archive; yields what the engine says of it.

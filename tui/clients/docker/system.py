@@ -26,7 +26,7 @@ class System:
 
     async def negotiate(self) -> tuple[str, str, str]:
         """(engine's name, its version, API version) and the prefix of every later path."""
-        data = await self._transport.json("GET", "/version", versioned=False) or {}
+        data = await self._transport.json("GET", "/version", versioned=False)
         version = agreed_version(text(data, "ApiVersion"))
         self._transport.prefix = f"/v{version}"
         return _engine_name(data), text(data, "Version"), version
@@ -34,7 +34,7 @@ class System:
     async def node(self) -> NodeInfo:
         """The machine the engine runs on."""
         data = await self._transport.json("GET", "/info")
-        return _node(data or {})
+        return _node(data)
 
     async def usage(self) -> Usage:
         """Disk use by kind, in bytes."""
