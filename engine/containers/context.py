@@ -15,6 +15,7 @@ from engine.containers.ports import Images, Launcher, Sampler
 from engine.containers.registry import Registry
 from engine.containers.sessions import Sessions
 from engine.containers.tasks import Tasks
+from engine.errors import Unavailable
 from engine.events import Event, Exchange
 from engine.metadata import Database, Table
 
@@ -79,9 +80,15 @@ class Context:
         draft.replace(path)
 
     def change(self, live: Live, **fields: Any) -> None:
-        """Replace fields of the record and save it."""
+        """Replace fields of the record and save it.
+
+        What has happened has happened: a full disk is said, and keeps nobody from hearing of it.
+        """
         live.record = dataclasses.replace(live.record, **fields)
-        self.save(live)
+        try:
+            self.save(live)
+        except Unavailable as error:
+            log.error("the state of container %s is not saved: %s", live.name, error)
 
     def change_state(self, live: Live, **fields: Any) -> None:
         """Replace fields of the state and save the record."""

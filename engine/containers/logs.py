@@ -8,7 +8,8 @@ from pathlib import Path
 
 from engine.containers.context import Context
 from engine.containers.live import Live
-from engine.containers.logfile import Joiner, Tailer, read_log
+from engine.containers.logfile import Tailer, read_log
+from engine.containers.logline import Joiner
 from engine.containers.model import LogEntry, LogOptions
 
 POLL = 0.05
@@ -55,7 +56,7 @@ async def _batches(entries: Iterator[LogEntry]) -> AsyncIterator[LogEntry]:
 async def _follow(live: Live, path: Path, options: LogOptions) -> AsyncIterator[LogEntry]:
     """Everything from the tail on, until the container has ended and all was sent."""
     joiner = Joiner()
-    with Tailer(path, tail=options.tail) as tailer:
+    with Tailer(path, tail=options.tail, since_ns=options.since_ns) as tailer:
         while True:
             ended = not live.alive  # asked before the read: what was written by then is read
             lines = await asyncio.to_thread(tailer.read)

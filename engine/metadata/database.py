@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from engine.errors import Unavailable
 from engine.metadata.migrations import migrate
 
 Document = dict[str, Any]
@@ -34,7 +35,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.warnings: list[str] = []
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._connection = self._open()
 
     def table(self, name: str) -> "Table":
@@ -46,15 +47,16 @@ class Database:
         return self._decode(table, key, rows[0][0]) if rows else None
 
     def put(self, table: str, key: str, document: Document) -> None:
+        """Raises Unavailable when nothing can be written: no room, no right."""
         text = json.dumps(document, separators=(",", ":"))
-        self._connection.execute(
+        self._write(
             "INSERT INTO documents(tab, key, document) VALUES(?, ?, ?) "
             "ON CONFLICT(tab, key) DO UPDATE SET document=excluded.document",
             (table, key, text),
         )
 
     def delete(self, table: str, key: str) -> None:
-        self._connection.execute("DELETE FROM documents WHERE tab=? AND key=?", (table, key))
+        self._write("DELETE FROM documents WHERE tab=? AND key=?", (table, key))
 
     def items(self, table: str) -> list[tuple[str, Document]]:
         """Every document of a table by key; one that is no JSON object is set aside and named."""
@@ -64,7 +66,7 @@ class Database:
 
     def set_aside(self, table: str, key: str, why: str) -> None:
         """Move a document nobody can use out of its table, and say so in `warnings`."""
-        self._connection.execute(
+        self._write(
             "UPDATE OR REPLACE documents SET tab=? WHERE tab=? AND key=?",
             (f"{table}.damaged", table, key),
         )
@@ -86,6 +88,12 @@ class Database:
 
     def close(self) -> None:
         self._connection.close()
+
+    def _write(self, statement: str, values: Sequence[Any]) -> None:
+        try:
+            self._connection.execute(statement, values)
+        except sqlite3.OperationalError as error:
+            raise Unavailable(f"cannot write to {self.path}: {error}") from error
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -135,6 +143,8 @@ class Table:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    """A connection to a file that only its owner can read: environments may hold secrets."""
+    path.touch(mode=0o600)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         for pragma in _PRAGMAS:

@@ -10,12 +10,12 @@ from typing import Any
 from engine.errors import Unsupported
 
 TARGET = "/sbin/docker-init"
-_PROGRAMS = ("docker-init", "tini-static", "catatonit")
+PROGRAMS = ("docker-init", "tini-static", "catatonit")
 
 
 def program() -> str:
     """The host's init program; raises Unsupported when it has none."""
-    for name in _PROGRAMS:
+    for name in PROGRAMS:
         found = shutil.which(name)
         if found is not None:
             return os.path.realpath(found)

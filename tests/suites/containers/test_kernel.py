@@ -1,9 +1,11 @@
 """What a container's settings come to inside: only the real launcher and its kernel can show it."""
 
 import asyncio
+import shutil
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,8 @@ from engine.containers.model import (
     Ulimit,
 )
 from engine.containers.service import Containers
-from engine.errors import InvalidArgument
+from engine.containers.spec import reaper
+from engine.errors import InvalidArgument, Unsupported
 from engine.runtime.cgroups import Stats
 from tests.suites.containers.conftest import opened
 from tests.suites.containers.world import BOUND, FOREVER, World, drain
@@ -33,7 +36,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         yield made
 
 
-async def said(world: World, script: str, host: HostConfig | None = None, **config: object) -> str:
+async def said(world: World, script: str, host: HostConfig | None = None, **config: Any) -> str:
     """What a shell script prints in a container."""
     result = await world.finished("sh", "-c", script, host=host, **config)
     output = (await world.output("web")).decode()
@@ -235,6 +238,16 @@ async def test_health_follows_the_check(world: World) -> None:
     actions = await world.actions()
     assert "health_status: unhealthy" in actions
     assert actions[-1] == "health_status: healthy"
+
+
+async def test_a_small_init_reaps_and_passes_signals_on(world: World) -> None:
+    if not any(shutil.which(name) for name in reaper.PROGRAMS):
+        with pytest.raises(Unsupported, match="no static init program for --init"):
+            await world.create(host=settings(init=True))
+        return
+    key = await world.run("sleep", "1000", host=settings(init=True))
+    await world.containers.stop(key, timeout=10)
+    assert world.containers.get(key).state.exit_code == 143
 
 
 async def test_size_is_what_was_written(world: World) -> None:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.containers import logfile
-from engine.containers.logfile import Tailer, parse, parse_time, read_log
+from engine.containers import logfile, logline, logseek
+from engine.containers.logfile import Tailer, read_log
+from engine.containers.logline import parse, parse_time
 from engine.containers.model import LogEntry
 
 SECOND = 1_000_000_000
@@ -56,7 +57,7 @@ def test_what_never_got_its_newline_comes_last(path: Path) -> None:
 
 
 def test_endless_parts_are_handed_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logfile, "LONGEST", 4)
+    monkeypatch.setattr(logline, "LONGEST", 4)
     path.write_text("".join(line(n, "xx", tag="P") for n in range(1, 6)))
     assert texts(read_log(path)) == ["xxxx", "xxxx", "xx"]
 
@@ -108,8 +109,22 @@ def test_tail_is_the_end_of_everything(
     path.write_text("".join(line(n % 39, "x" * length) for n, length in enumerate(lengths)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(logfile, "CHUNK", chunk)
+        patch.setattr(logseek, "CHUNK", chunk)
         everything = texts(read_log(path))
         assert texts(read_log(path, tail=tail)) == (everything[-tail:] if tail else [])
+
+
+@pytest.mark.parametrize("since", [1, 2, 17, 29, 30, 99])
+@pytest.mark.parametrize("chunk", [1, 40, 500, 100_000])
+def test_since_finds_its_place(
+    path: Path, monkeypatch: pytest.MonkeyPatch, since: int, chunk: int
+) -> None:
+    monkeypatch.setattr(logseek, "CHUNK", chunk)
+    for first, suffix in ((1, ".1"), (16, "")):
+        Path(f"{path}{suffix}").write_text(
+            "".join(line(n, "x" * n) for n in range(first, first + 15))
+        )
+    assert texts(read_log(path, since_ns=at(since))) == ["x" * n + "\n" for n in range(since, 31)]
 
 
 def test_following_survives_rotations(path: Path) -> None:

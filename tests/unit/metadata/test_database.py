@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.errors import Unavailable
 from engine.metadata import Database
 from engine.metadata.migrations import NewerLayout
 
@@ -84,3 +85,22 @@ def _write(path: Path, text: str) -> None:
     connection.execute("UPDATE documents SET document=? WHERE key='bad'", (text,))
     connection.commit()
     connection.close()
+
+
+def test_only_its_owner_can_read_it(path: Path) -> None:
+    database = Database(path)
+    database.put("t", "k", {})
+    for file in path.parent.iterdir():
+        assert file.stat().st_mode & 0o077 == 0, file
+    database.close()
+
+
+def test_a_write_that_is_refused_is_said(path: Path) -> None:
+    database = Database(path)
+    with database.transaction():
+        other = Database(path)
+        other.rows("PRAGMA busy_timeout=1")
+        with pytest.raises(Unavailable, match=r"cannot write to .*: database is locked"):
+            other.put("t", "k", {})
+        other.close()
+    database.close()
