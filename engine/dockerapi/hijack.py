@@ -11,6 +11,7 @@ that a handler's protocol accepts `connection_lost` from whoever owns the transp
 
 import asyncio
 import contextlib
+import logging
 import select
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,8 @@ from aiohttp import web
 
 from engine.dockerapi.frames import frame
 from engine.dockerapi.replies import HEADERS
+
+_log = logging.getLogger(__name__)
 
 BUFFER = 64 * 1024
 # How long a client may take to notice the end and close; it has all its data by then.
@@ -126,6 +129,8 @@ class Connection:
         After the end of input nobody reads the socket any more, so the hang-up is asked of epoll,
         which reports it whatever it was told to watch.
         """
+        if self._transport.is_closing():
+            return  # lost, and told to aiohttp, already
         loop = asyncio.get_running_loop()
         hang_up = asyncio.Event()
         with select.epoll() as poll:
@@ -143,7 +148,8 @@ async def hijack(request: web.BaseRequest, media_type: str) -> AsyncIterator[Con
     """Take the request's connection; it goes back to aiohttp, ended, on the way out.
 
     Raises:
-        ConnectionResetError: the client is gone already.
+        ConnectionResetError: the client is gone, or whatever went wrong inside: once the head has
+            left, the only thing left to say is the end.
     """
     transport, http = request.transport, request.protocol
     if transport is None or transport.is_closing():
@@ -153,6 +159,11 @@ async def hijack(request: web.BaseRequest, media_type: str) -> AsyncIterator[Con
         await connection.write(_head(request, media_type))
         yield connection
         await connection.finish()
+    except ConnectionError:
+        raise
+    except Exception as error:
+        _log.warning("%s broke off", request.path, exc_info=error)
+        raise ConnectionResetError(str(error)) from error
     finally:
         transport.set_protocol(http)
 
@@ -185,6 +196,8 @@ async def join(connection: Connection, stream: Stream, *, tty: bool, stdin: bool
             feeder = group.create_task(_feed(connection, stream, stdin))
             await _show(connection, stream, tty)
             feeder.cancel()
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from group
     finally:
         await asyncio.shield(stream.close())
 

@@ -30,6 +30,8 @@ class _Protocol(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
+        if isinstance(exc, ConnectionError):
+            raise exc  # nobody to answer, or an answer begun that cannot be ended
         _log.debug("refused a malformed request: %s", message or exc)
         response = error_reply(HTTPStatus(status), " ".join((message or str(exc)).split()))
         response.force_close()

@@ -1,6 +1,7 @@
 """An API on a socket of its own, over rooms in memory."""
 
 import asyncio
+import contextlib
 import json
 import tempfile
 from collections.abc import AsyncIterator
@@ -24,6 +25,7 @@ class Api:
         self.rooms = make_rooms()
         self.path = path
         self.client = client
+        self.writers: list[asyncio.StreamWriter] = []
 
     @property
     def containers(self) -> FakeContainers:
@@ -45,8 +47,15 @@ class Api:
     async def raw(self, text: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Send bytes as they are; lines end as HTTP wants."""
         reader, writer = await asyncio.open_unix_connection(str(self.path))
+        self.writers.append(writer)
         writer.write(text.replace("\n", "\r\n").encode())
         return reader, writer
+
+    async def hang_up(self) -> None:
+        for writer in self.writers:
+            writer.transport.abort()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
 
 async def read_head(reader: asyncio.StreamReader) -> str:
@@ -65,6 +74,7 @@ async def api() -> AsyncIterator[Api]:
             await runner.setup()
             await web.UnixSite(runner, str(path)).start()
             yield made
+            await made.hang_up()
             await client.close()
             await server.close()
             await runner.cleanup()

@@ -37,12 +37,15 @@ class Echo:
     """A program that prints what it reads, and on end of input says so on stderr and ends."""
 
     def __init__(self) -> None:
-        self.output: asyncio.Queue[tuple[int, bytes] | None] = asyncio.Queue(16)
+        self.output: asyncio.Queue[tuple[int, bytes] | Exception | None] = asyncio.Queue(16)
         self.closed = asyncio.Event()
         self.received = 0
 
     async def read(self) -> tuple[int, bytes] | None:
-        return await self.output.get()
+        piece = await self.output.get()
+        if isinstance(piece, Exception):
+            raise piece
+        return piece
 
     async def write(self, data: bytes) -> None:
         self.received += len(data)

@@ -6,6 +6,7 @@ import struct
 import pytest
 
 from engine.containers.model import ExecConfig
+from engine.errors import MonitorLost
 from tests.unit.dockerapi.conftest import DEADLINE, Api, read_head
 
 UPGRADE = "Connection: Upgrade\nUpgrade: tcp\n"
@@ -174,3 +175,13 @@ async def test_a_detached_exec_is_plain_http(api: Api) -> None:
     session = api.containers.exec_create(container.id, ExecConfig(cmd=("true",)))
     status, _ = await api.call("POST", f"/exec/{session}/start", json={"Detach": True})
     assert status == 200
+
+
+async def test_a_stream_that_fails_breaks_off_without_http_in_it(api: Api) -> None:
+    api.containers.add("web", tty=True)
+    reader, writer = await api.raw(request(ATTACH))
+    await read_head(reader)
+    await api.containers.streams[0].output.put((1, b"some"))
+    await api.containers.streams[0].output.put(MonitorLost("the monitor died"))
+    assert await asyncio.wait_for(reader.read(-1), DEADLINE) == b"some"
+    writer.close()
