@@ -39,7 +39,7 @@ class Driver:
     async def write(self, text: str) -> None:
         """Type text into the field that has the focus."""
         names = {" ": "space", "-": "minus", ".": "full_stop", "=": "equals_sign", "/": "slash"}
-        names |= {"!": "exclamation_mark", ":": "colon", "_": "underscore"}
+        names |= {"!": "exclamation_mark", ":": "colon", "_": "underscore", "'": "apostrophe"}
         await self.press(*(names.get(char, char) for char in text))
 
     async def until(self, probe: Callable[[], T], what: str = "", seconds: float = SECONDS) -> T:

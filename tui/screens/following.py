@@ -2,21 +2,21 @@
 
 from collections.abc import Callable
 
-from textual.message_pump import MessagePump
+from textual.dom import DOMNode
 
 
-def soon(node: MessagePump, call: Callable[[], None]) -> Callable[..., None]:
+def soon(node: DOMNode, call: Callable[[], None]) -> Callable[..., None]:
     """A callback for informers that never raises into them.
 
     ``call`` runs in the node's own message loop, once for any number of words left until then,
-    and not at all once the node has left the screen.
+    and not at all while the node is hidden or has left the screen.
     """
     waiting = False
 
     def run() -> None:
         nonlocal waiting
         waiting = False
-        if node.is_attached:
+        if node.is_attached and node.display:  # not while it is being taken off the screen
             call()
 
     def told(*_: object) -> None:

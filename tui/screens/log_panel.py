@@ -100,6 +100,7 @@ class LogPanel(Vertical):
         """Show this container's log; nothing happens when it is shown already."""
         key = container.id if container else None
         if key == self.key:
+            self._resume()
             return
         self.key = key
         self._pending.clear()

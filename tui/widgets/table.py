@@ -49,7 +49,7 @@ class ResourceTable(ScrollView, can_focus=True):
         scrollbar-size-vertical: 1;
     }
     """
-    cursor: reactive[int] = reactive(0, repaint=False)
+    cursor: reactive[int] = reactive(0, repaint=False, init=False)
 
     class Highlighted(Message):
         """The cursor stands on another key; ``key`` is None in an empty table."""
@@ -179,7 +179,7 @@ class ResourceTable(ScrollView, can_focus=True):
     def _restore(self, held: str | None, top_key: str | None) -> None:
         top = self._places.get(top_key or "")
         if top is not None and top != self.scroll_offset.y and self.scroll_offset.y:
-            self.scroll_to(y=top, animate=False, immediate=True)
+            self.scroll_to(y=top, animate=False, immediate=True, force=True)
         place = self._places.get(held or "") if self.moved else 0
         if place is None:
             place = min(self.cursor, max(0, len(self.rows) - 1))
@@ -217,9 +217,9 @@ class ResourceTable(ScrollView, can_focus=True):
     def _follow_cursor(self) -> None:
         top, room = self.scroll_offset.y, self._page
         if self.cursor < top:
-            self.scroll_to(y=self.cursor, animate=False, immediate=True)
+            self.scroll_to(y=self.cursor, animate=False, immediate=True, force=True)
         elif self.cursor >= top + room:
-            self.scroll_to(y=self.cursor - room + 1, animate=False, immediate=True)
+            self.scroll_to(y=self.cursor - room + 1, animate=False, immediate=True, force=True)
 
     @property
     def _page(self) -> int:

@@ -1,0 +1,122 @@
+"""Braille areas, axes and gauges."""
+
+from itertools import pairwise
+
+import pytest
+from textual.app import App, ComposeResult
+
+from tui.models import Sample
+from tui.screens.board import aligned
+from tui.widgets import themes
+from tui.widgets.braille import area, buckets, round_top, span_for
+from tui.widgets.gauge import Gauge, Level, bar
+from tui.widgets.graph import Graph, Trace, ago
+
+
+def test_area_fills_from_the_bottom_two_values_a_character() -> None:
+    assert area([4.0, 4.0], 1, 4.0) == ["⣿"]
+    assert area([4.0, 4.0], 2, 4.0) == ["⣿", "⣿"]
+    assert area([2.0, 2.0], 2, 4.0) == [" ", "⣿"]
+    assert area([2.0, 2.0], 2, 4.0, inverted=True) == ["⣿", " "]
+    assert area([None, None], 1, 4.0) == [" "]
+    assert area([0.0, 0.0], 1, 4.0) == ["⣀"]
+
+
+def test_full_history_fills_the_whole_width() -> None:
+    history = [float(number % 7) for number in range(600)]
+    for columns in (40, 118, 144, 290, 700):
+        found = buckets(history, columns, span_for(len(history), columns), 1_000_000)
+        empty = sum(value is None for value in found)
+        assert empty <= (2 if columns <= 600 else columns - 600 + 1)
+
+
+def test_peaks_survive_being_squeezed() -> None:
+    history: list[float | None] = [0.0] * 600
+    history[300] = 9.0
+    assert max(value or 0.0 for value in buckets(history, 50, 600, 600)) == 9.0
+
+
+def test_old_buckets_do_not_shimmer_while_samples_arrive() -> None:
+    history = [float((number * 7919) % 101) for number in range(700)]
+    seen = []
+    for newest in range(600, 660):
+        seen.append(tuple(buckets(history[newest - 599 : newest + 1], 60, 600, newest))[10:50])
+    changes = sum(one != two for one, two in pairwise(seen))
+    assert changes == 5
+
+
+@pytest.mark.parametrize(
+    ("value", "binary", "top"),
+    [(0.0, False, 0.1), (0.37, False, 0.4), (1.5, False, 2), (9.1, False, 10), (0.0, True, 1024),
+     (1500, True, 2048), (600 << 20, True, 1 << 30), (512 << 20, True, 512 << 20)],
+)  # fmt: skip
+def test_axis_ends_on_a_round_figure(value: float, binary: bool, top: float) -> None:
+    assert round_top(value, binary=binary) == pytest.approx(top)
+
+
+def test_span_words() -> None:
+    assert [ago(600), ago(150), ago(45)] == ["-10m", "-2m30s", "-45s"]
+
+
+def test_samples_are_aligned_to_seconds_and_gaps_stay_gaps() -> None:
+    samples = [
+        Sample(100.2, cpu_cores=1.0),
+        Sample(102.1, cpu_cores=3.0),
+        Sample(110.0, cpu_cores=5.0),
+    ]
+    values, newest = aligned(samples, "cpu_cores")
+    assert newest == 110
+    assert values == [1.0, 1.0, 3.0, *[None] * 6, None, 5.0]
+
+
+def test_bar_is_never_empty_for_something_and_never_too_long() -> None:
+    assert bar(0.0, 10) == ""
+    assert bar(0.001, 10) == "╸"
+    assert bar(1.0, 10) == "━" * 10
+
+
+class GraphApp(App[None]):
+    def compose(self) -> ComposeResult:
+        yield Graph("CPU cores", "cpu", lambda value: f"{value:.2g}")
+        yield Gauge("Memory", "memory")
+
+    def on_mount(self) -> None:
+        self.register_theme(themes.NIGHT)
+        self.theme = themes.NIGHT.name
+
+
+async def test_graph_shows_title_figure_axis_and_limit() -> None:
+    app = GraphApp()
+    async with app.run_test(size=(60, 14)) as pilot:
+        graph = app.query_one(Graph)
+        graph.show(Trace(tuple(0.25 for _ in range(600)), 600, 0.5, "of 0.5"))
+        await pilot.pause()
+        text = [graph.render_line(y).text for y in range(graph.size.height)]
+        assert "CPU cores  0.25  of 0.5" in text[0]
+        assert text[1].startswith("    0.5┤╌╌")
+        assert "⣿⣿⣿" in text[-2]
+        assert "-10m" in text[-1]
+        assert text[-1].rstrip().endswith("now")
+
+
+@pytest.mark.parametrize(
+    ("part", "state", "word"), [(10, "ok", ""), (85, "warn", "high"), (99, "bad", "full")]
+)
+async def test_gauge_says_in_words_when_it_is_too_full(part: float, state: str, word: str) -> None:
+    app = GraphApp()
+    async with app.run_test(size=(80, 14)) as pilot:
+        gauge = app.query_one(Gauge)
+        gauge.show(Level(part, 100, f"{part} of 100"))
+        await pilot.pause()
+        assert gauge.state == state
+        assert word in gauge.render_line(0).text
+
+
+async def test_gauge_without_a_limit_says_so() -> None:
+    app = GraphApp()
+    async with app.run_test(size=(80, 14)) as pilot:
+        gauge = app.query_one(Gauge)
+        gauge.show(Level(5, None, "5 MiB, no limit"))
+        await pilot.pause()
+        assert "┄" in gauge.render_line(0).text
+        assert "no limit" in gauge.render_line(0).text
