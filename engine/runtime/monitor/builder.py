@@ -45,6 +45,8 @@ def build(request: wire.CreateRequest, plan: bytes, stdio: Stdio, layout: Layout
 
     Raises:
         EngineError: what the builder was refused. Processes and the cgroup may be left.
+
+    The builder is left to be reaped as any child: its end takes longer than its message.
     """
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     pid = os.fork()
@@ -53,7 +55,6 @@ def build(request: wire.CreateRequest, plan: bytes, stdio: Stdio, layout: Layout
     theirs.close()
     data, rights, _, _ = ours.recvmsg(_LARGEST, _socket.CMSG_SPACE(64), _socket.MSG_CMSG_CLOEXEC)
     ours.close()
-    os.waitpid(pid, 0)
     if not data:
         raise RuntimeFailure("the process that set the container up died")
     message = marshal.loads(data)

@@ -17,7 +17,6 @@ def run(connection: int, layout: Layout) -> NoReturn:
     """Serve the container that `connection` asks for; the process ends with it."""
     status = 1
     try:
-        _become_monitor()
         _serve(connection, layout)
         status = 0
     except Exception:  # noqa: BLE001 (the last chance to say why, in monitor.log)
@@ -39,7 +38,8 @@ def write_name(name: str) -> None:
     os.close(fd)
 
 
-def _become_monitor() -> None:
+def prepare() -> None:
+    """What does not depend on the container: a session of its own, orphans, a name."""
     os.setsid()
     syscalls.set_child_subreaper()
     write_name("berth-monitor")

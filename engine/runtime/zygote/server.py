@@ -1,8 +1,9 @@
 """The fork server: waits for a connection to hand to a new monitor, forks, forgets it.
 
 Everything a monitor or an init will need is imported before the first fork, and the heap is frozen,
-so that the pages stay shared. The zygote keeps nothing of any container: if it dies, the launcher
-starts another, and no container notices.
+so that the pages stay shared. One monitor is always forked ahead and waits for its container. The
+zygote keeps nothing of any container: if it dies, the launcher starts another, and no container
+notices; the waiting monitor ends with it.
 """
 
 import _socket
@@ -11,6 +12,7 @@ import gc
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 from engine.errors import Unavailable
@@ -23,6 +25,67 @@ from engine.runtime.zygote.warm import rehearse
 READY = b"ready"
 
 
+class Zygote:
+    """The engine's end, the machine's cgroups, and the monitor that waits for work."""
+
+    def __init__(self, engine: _socket.socket, layout: Layout) -> None:
+        self._engine = engine
+        self._layout = layout
+        self._procs = open_own_procs(layout)
+        self._spare: _socket.socket | None = None
+
+    def serve(self) -> None:
+        """Hand connections out until the engine closes its end."""
+        self._spare = self._fork()
+        self._engine.send(READY)
+        while (connection := _next_connection(self._engine)) is not None:
+            self._hand_over(connection)
+            prime(self._procs)
+            with suppress(OSError):  # tried again, and told, when there is a request
+                self._spare = self._fork()
+
+    def _hand_over(self, connection: int) -> None:
+        """Give the connection to the waiting monitor, or to a new one when that has died."""
+        try:
+            for _ in range(2):
+                spare, self._spare = self._spare or self._fork(), None
+                if _send(spare, connection):
+                    return
+            _refuse(connection, "the monitors that were forked for it have died")
+        except OSError as error:
+            _refuse(connection, f"cannot fork a monitor: {error}")
+        finally:
+            os.close(connection)
+
+    def _fork(self) -> _socket.socket:
+        """A monitor that waits at the other end of what is returned. Raises OSError."""
+        ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+        try:
+            pid = os.fork()
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
+        if pid == 0:
+            ours.close()
+            self._wait_as_monitor(theirs)
+        theirs.close()
+        return ours
+
+    def _wait_as_monitor(self, zygote: _socket.socket) -> NoReturn:
+        self._engine.close()
+        if self._procs is not None:
+            os.close(self._procs)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        monitor.prepare()
+        connection = _next_connection(zygote)
+        if connection is None:
+            os._exit(0)
+        zygote.close()
+        gc.enable()
+        monitor.run(connection, self._layout)
+
+
 def main() -> None:
     """Serve the SOCK_SEQPACKET socket numbered by the last argument until its peer closes."""
     engine = _socket.socket(fileno=int(sys.argv[-1]))
@@ -32,20 +95,17 @@ def main() -> None:
     os.umask(0o022)
     layout = detect()
     rehearse(layout)
-    procs = open_own_procs(layout)
+    zygote = Zygote(engine, layout)
     gc.collect()
     gc.freeze()
     gc.disable()
-    engine.send(READY)
-    while (connection := _next_connection(engine)) is not None:
-        _fork(engine, connection, layout)
-        prime(procs)
+    zygote.serve()
 
 
-def _next_connection(engine: _socket.socket) -> int | None:
-    """The descriptor in the next message; None when the engine has closed its end."""
+def _next_connection(source: _socket.socket) -> int | None:
+    """The descriptor in the next message; None when the other side has closed its end."""
     while True:
-        data, rights, _, _ = engine.recvmsg(64, _socket.CMSG_SPACE(4), _socket.MSG_CMSG_CLOEXEC)
+        data, rights, _, _ = source.recvmsg(64, _socket.CMSG_SPACE(4), _socket.MSG_CMSG_CLOEXEC)
         if not data:
             return None
         for _, kind, body in rights:
@@ -53,29 +113,19 @@ def _next_connection(engine: _socket.socket) -> int | None:
                 return array.array("i", body)[0]
 
 
-def _fork(engine: _socket.socket, connection: int, layout: Layout) -> None:
+def _send(spare: _socket.socket, connection: int) -> bool:
+    """Whether the waiting monitor was there to take it; `spare` is closed either way."""
+    rights = array.array("i", [connection])
     try:
-        pid = os.fork()
-    except OSError as error:
-        _refuse(connection, error)
-        return
-    if pid == 0:
-        _monitor(engine, connection, layout)
-    os.close(connection)
-
-
-def _monitor(engine: _socket.socket, connection: int, layout: Layout) -> NoReturn:
-    engine.close()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    gc.enable()
-    monitor.run(connection, layout)
-
-
-def _refuse(connection: int, error: OSError) -> None:
-    message = {"error": Unavailable.__name__, "message": f"cannot fork a monitor: {error}"}
-    try:
-        os.write(connection, wire.control(message))
-    except BrokenPipeError:
-        pass  # whoever asked has given up
+        spare.sendmsg([b"serve"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
+    except (BrokenPipeError, ConnectionResetError):
+        return False
     finally:
-        os.close(connection)
+        spare.close()
+    return True
+
+
+def _refuse(connection: int, text: str) -> None:
+    message = {"id": 0, "error": Unavailable.__name__, "message": text}
+    with suppress(BrokenPipeError):  # whoever asked has given up
+        os.write(connection, wire.control(message))
