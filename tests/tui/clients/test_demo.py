@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.system.daemons import ROOT, Daemon
-from tests.tui.clients.conftest import IMAGE
-from tui.clients import Client
+from tests.tui.clients.conftest import IMAGE, shell
+from tui.clients import Client, Conflict
+from tui.commands.demo import begin
 from tui.commands.demo.cast import LABEL
 from tui.commands.demo.stage import Stage
 
@@ -80,6 +81,19 @@ async def test_an_interrupted_one_cleans_up(engine: Daemon, client: Client) -> N
     await ended(process)
     assert process.returncode != 0
     assert [one.name for one in await client.containers.list() if LABEL in one.labels] == []
+
+
+async def test_one_that_cannot_start_leaves_none_and_what_was_there(
+    engine: Daemon, client: Client
+) -> None:
+    other = await client.containers.create(shell("demo-grower", "true"))
+    try:
+        with pytest.raises(Conflict, match="demo-grower"):
+            await begin({"DOCKER_HOST": f"unix://{engine.socket}"}, image=IMAGE)
+        named = [one for one in await client.containers.list() if one.name.startswith("demo-")]
+        assert [one.id for one in named] == [other.id]
+    finally:
+        await client.containers.remove(other.id)
 
 
 async def test_what_does_not_work_is_said_and_fails(engine: Daemon) -> None:

@@ -20,10 +20,18 @@ CLEAR_SECONDS = 60.0
 
 
 async def begin(environ: Mapping[str, str], *, image: str | None) -> str:
-    """Starts the five for a person to look at; returns what the screen should say."""
+    """Starts the five for a person to look at; returns what the screen should say.
+
+    Raises:
+        ClientError: when one cannot be started; then none is left.
+    """
     async with run.connected(environ, start=True) as client:
         stage = Stage(client)
-        await stage.start(await stage.make_image(image, run.say), run.say)
+        try:
+            await stage.start(await stage.make_image(image, run.say), run.say)
+        except BaseException:
+            await asyncio.shield(stage.clear())
+            raise
     return "five demo containers run; `berth demo --clean` takes them away"
 
 
