@@ -135,7 +135,6 @@ class ResourceTable(ScrollView, can_focus=True):
     def set_rows(self, rows: Iterable[Row]) -> None:
         """Show these rows; cursor and scroll stay with their keys."""
         before, top_key = self.rows, self._key_at(self.scroll_offset.y)
-        held = self.cursor_key
         self.rows = tuple(rows)
         same_shape = len(before) == len(self.rows) and all(
             old.key == new.key for old, new in zip(before, self.rows, strict=True)
@@ -145,7 +144,7 @@ class ResourceTable(ScrollView, can_focus=True):
             return
         self._places = {row.key: place for place, row in enumerate(self.rows)}
         self._resize_virtual()
-        self._restore(held, top_key)
+        self._restore(before, top_key)
         self._drop_lost_marks()
         self.refresh()
 
@@ -176,15 +175,20 @@ class ResourceTable(ScrollView, can_focus=True):
             if before[place] != self.rows[place]:
                 self._refresh_screen_line(place - top + HEADER)
 
-    def _restore(self, held: str | None, top_key: str | None) -> None:
+    def _restore(self, before: Sequence[Row], top_key: str | None) -> None:
         top = self._places.get(top_key or "")
         if top is not None and top != self.scroll_offset.y and self.scroll_offset.y:
             self.scroll_to(y=top, animate=False, immediate=True, force=True)
-        place = self._places.get(held or "") if self.moved else 0
-        if place is None:
-            place = min(self.cursor, max(0, len(self.rows) - 1))
+        place = self._survivor(before) if self.moved else 0
         self.set_reactive(ResourceTable.cursor, place)
         self._announce()
+
+    def _survivor(self, before: Sequence[Row]) -> int:
+        """Where the cursor's row is now, else the next of its old neighbours that is left."""
+        for row in [*before[self.cursor :], *reversed(before[: self.cursor])]:
+            if row.key in self._places:
+                return self._places[row.key]
+        return 0
 
     def _drop_lost_marks(self) -> None:
         kept = frozenset(key for key in self.marks if key in self._places)
