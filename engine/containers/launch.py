@@ -7,7 +7,9 @@ output is missed, and a failure at any step leaves no bundle, cgroup or mount.
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from functools import partial
+from signal import SIGKILL
 
 from engine.containers import exits, health
 from engine.containers.context import Context
@@ -27,6 +29,8 @@ from engine.runtime.launcher import CreateOptions
 log = logging.getLogger(__name__)
 
 NOT_FOUND, NOT_EXECUTABLE, FAILED = 127, 126, 128
+UNDO = 10.0
+"""Seconds a killed process may take to be gone."""
 
 
 async def launch(context: Context, live: Live) -> None:
@@ -58,10 +62,18 @@ async def _start(context: Context, live: Live) -> Monitor:
     except BaseException:
         _abandon(live)
         if monitor is not None:
-            await asyncio.shield(monitor.delete())
+            await asyncio.shield(_undo(monitor))
         raise
     live.pending.clear()
     return monitor
+
+
+async def _undo(monitor: Monitor) -> None:
+    """A start that was cancelled may have come through: then there is a process to end."""
+    with suppress(EngineError, TimeoutError):
+        await monitor.kill(int(SIGKILL))
+        await asyncio.wait_for(monitor.wait(), UNDO)
+    await monitor.delete()
 
 
 async def _create(context: Context, live: Live) -> Monitor:
