@@ -15,6 +15,7 @@ from engine.snapshots.snapshotter import ByteReader
 GZIP, ZSTD, BZIP2, XZ = "gzip", "zstd", "bzip2", "xz"
 _MAGIC = {b"\x1f\x8b": GZIP, b"\x28\xb5\x2f\xfd": ZSTD, b"BZh": BZIP2, b"\xfd7zXZ\x00": XZ}
 _MAGIC_LENGTH = 6
+_ZSTD_PIECE = 1 << 10  # bytes; the worst of them unpack to 32 MiB
 _ZSTD_WINDOW = 1 << 27  # what the zstd program takes without --long
 _BROKEN = (EOFError, lzma.LZMAError, zlib.error, igzip.BadGzipFile, zstandard.ZstdError)
 
@@ -41,7 +42,7 @@ class Decompressed:
         except _BROKEN as error:
             raise UnsafeArchive(f"damaged {self.name} data: {error}") from None
         except OSError as error:
-            if error.errno is None:  # bz2 says so when the data are invalid
+            if type(error) is OSError and error.errno is None:  # how bz2 says it
                 raise UnsafeArchive(f"damaged {self.name} data: {error}") from None
             raise
 
@@ -57,9 +58,41 @@ class Decompressed:
         if self.name == XZ:
             return lzma.LZMAFile(raw)
         if self.name == ZSTD:
-            plain = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-            return plain.stream_reader(raw, read_across_frames=True, closefd=False)
+            return _Zstd(self._raw)
         return self._raw
+
+
+class _Zstd:
+    """Frame after frame. zstandard's own reader takes a cut frame for the end of the data."""
+
+    def __init__(self, stream: ByteReader) -> None:
+        self._stream = stream
+        self._frame: Any = None
+        self._packed = b""
+        self._plain = b""
+
+    def read(self, size: int) -> bytes:
+        while not self._plain:
+            packed = self._packed or self._stream.read(_ZSTD_PIECE)
+            if not packed:
+                if self._frame is not None:
+                    raise EOFError("the data end in the middle of a frame")
+                return b""
+            self._decompress(packed)
+        piece, self._plain = self._plain[:size], self._plain[size:]
+        return piece
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def _decompress(self, packed: bytes) -> None:
+        if self._frame is None:
+            plain = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+            self._frame = plain.decompressobj()
+        self._plain = self._frame.decompress(packed)
+        self._packed = b""
+        if self._frame.eof:
+            self._packed, self._frame = self._frame.unused_data, None
 
 
 class Prefixed(io.RawIOBase):
