@@ -14,9 +14,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parser.parse_args(arguments)
     try:
         return _COMMANDS[parsed.command][1](from_arguments(parsed))
-    except (EngineError, OSError) as error:
+    except EngineError as error:
         print(f"berth: {error}", file=sys.stderr)
-        return 1
+    except OSError as error:
+        words = error.strerror or error
+        print(
+            f"berth: {error.filename}: {words}" if error.filename else f"berth: {words}",
+            file=sys.stderr,
+        )
+    return 1
 
 
 def _run(options: Options) -> int:

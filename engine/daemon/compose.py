@@ -12,7 +12,7 @@ from engine.containers.model import Status
 from engine.containers.service import Containers
 from engine.content import Store
 from engine.daemon import doctor
-from engine.daemon.checks import kernel
+from engine.daemon.checks import cgroups, kernel
 from engine.daemon.options import Options
 from engine.dockerapi.rooms import Facts, Rooms
 from engine.errors import NotFound
@@ -64,6 +64,8 @@ class _Composition:
             id=_identity(self._options.data_dir),
             data_dir=self._options.data_dir,
             cgroup_mode=layout.mode,
+            controllers=cgroups.usable(layout),
+            swap_limit=cgroups.limits_swap(layout),
             snapshotter="overlay2" if snapshots.name == "overlay" else snapshots.name,
             started_at=time.time_ns(),
             warnings=lambda: (*found, *containers.warnings),

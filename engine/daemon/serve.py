@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import resource
 import signal
 import socket
 import time
@@ -12,6 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from aiohttp import web
 
 from engine.daemon import listen, lock
+from engine.daemon.checks.kernel import WANTED_FILES
 from engine.daemon.compose import compose
 from engine.daemon.options import Options
 from engine.dockerapi import versions
@@ -31,6 +33,7 @@ def run(options: Options) -> int:
         AlreadyInUse: another engine has the data directory or the socket.
     """
     _make_directories(options)
+    _allow_files()
     with lock.hold(options.lock_file):
         asyncio.run(_serve(options))
     return 0
@@ -82,6 +85,14 @@ def _make_directories(options: Options) -> None:
     """The data is nobody else's; the run directory only lets others through to the socket."""
     for path, mode in ((options.data_dir, 0o700), (options.run_dir, 0o711)):
         path.mkdir(parents=True, exist_ok=True, mode=mode)
+
+
+def _allow_files() -> None:
+    """A container costs the engine some descriptors, and 1024 of them last for too few."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED_FILES if hard == resource.RLIM_INFINITY else min(hard, WANTED_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _announce(options: Options, rooms: Rooms, seconds: float) -> None:

@@ -117,11 +117,16 @@ class Sampler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of this engine and does not change while it runs."""
+    """What is known of this engine and does not change while it runs.
+
+    `controllers` are those that can be used, by their names in the hierarchy that has them.
+    """
 
     id: str
     data_dir: Path
     cgroup_mode: str
+    controllers: frozenset[str]
+    swap_limit: bool
     snapshotter: str
     started_at: int
     warnings: Callable[[], Sequence[str]]

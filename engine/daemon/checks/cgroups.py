@@ -22,12 +22,7 @@ _V1_ONLY = (("freezer", "pausing"), ("devices", "restricting device access"))
 def checks() -> Iterator[Check]:
     layout = detect()
     if not any(hierarchy.writable for hierarchy in layout.hierarchies):
-        yield Check(
-            "cgroups",
-            "no hierarchy that can be written",
-            "mount one: mount -t cgroup2 none /sys/fs/cgroup",
-            needed=True,
-        )
+        yield _unwritable(layout)
         return
     yield Check("cgroups", f"{layout.mode}, {len(layout.hierarchies)} hierarchies")
     for v1, v2, purpose in _CONTROLLERS:
@@ -46,9 +41,26 @@ def _controller(layout: Layout, v1: str, v2: str, purpose: str) -> Check:
     return Check(f"cgroup {v1}", f"missing: no {purpose}", fix)
 
 
-def _swap(layout: Layout) -> Check:
+def usable(layout: Layout) -> frozenset[str]:
+    """The controllers that can be used, by the names their hierarchies give them."""
+    writable = (hierarchy for hierarchy in layout.hierarchies if hierarchy.writable)
+    return frozenset(name for hierarchy in writable for name in hierarchy.controllers)
+
+
+def limits_swap(layout: Layout) -> bool:
     memory = layout.find("memory")
-    if memory is not None and _accounts_swap(memory):
+    return memory is not None and _accounts_swap(memory)
+
+
+def _unwritable(layout: Layout) -> Check:
+    fix = "mount one: mount -t cgroup2 none /sys/fs/cgroup"
+    if layout.hierarchies:
+        fix = "run the engine as root, or have a cgroup delegated to this user"
+    return Check("cgroups", "no hierarchy that can be written", fix, needed=True)
+
+
+def _swap(layout: Layout) -> Check:
+    if limits_swap(layout):
         return Check("swap limits", "available")
     return Check(
         "swap limits",

@@ -24,7 +24,7 @@ def write_info(facts: Facts, containers: Sequence[Container], images: int) -> di
         **_count(containers),
         "Images": images,
         "Driver": facts.snapshotter,
-        "DriverStatus": [["Userxattr", "false"]],
+        "DriverStatus": [],
         "SystemStatus": None,
         **_features(facts),
         **_machine(host),
@@ -82,7 +82,7 @@ def _count(containers: Sequence[Container]) -> dict[str, int]:
 
 
 def _features(facts: Facts) -> dict[str, Any]:
-    """What limits there are is said in `Warnings`, where one is missing."""
+    can = facts.controllers
     return {
         "Plugins": {
             "Volume": [],
@@ -90,13 +90,13 @@ def _features(facts: Facts) -> dict[str, Any]:
             "Authorization": None,
             "Log": ["json-file"],
         },
-        "MemoryLimit": True,
-        "SwapLimit": True,
-        "CpuCfsPeriod": True,
-        "CpuCfsQuota": True,
-        "CPUShares": True,
-        "CPUSet": True,
-        "PidsLimit": True,
+        "MemoryLimit": "memory" in can,
+        "SwapLimit": facts.swap_limit,
+        "CpuCfsPeriod": "cpu" in can,
+        "CpuCfsQuota": "cpu" in can,
+        "CPUShares": "cpu" in can,
+        "CPUSet": "cpuset" in can,
+        "PidsLimit": "pids" in can,
         "OomKillDisable": facts.cgroup_mode != "v2",
         "IPv4Forwarding": Path("/proc/sys/net/ipv4/ip_forward").read_text().strip() == "1",
         "BridgeNfIptables": False,

@@ -279,7 +279,16 @@ def make_rooms() -> Rooms:
         images=FakeImages(),
         events=Exchange(),
         sampler=FakeSampler(),
-        facts=Facts("id", Path("/data"), "hybrid", "overlay", 10**18, lambda: ["look out"]),
+        facts=Facts(
+            id="id",
+            data_dir=Path("/data"),
+            cgroup_mode="hybrid",
+            controllers=frozenset(("memory", "cpu")),
+            swap_limit=False,
+            snapshotter="overlay",
+            started_at=10**18,
+            warnings=lambda: ["look out"],
+        ),
         root_of=lambda _: (),
         layers_size=lambda: 123,
     )

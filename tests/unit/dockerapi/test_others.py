@@ -117,6 +117,7 @@ async def test_info_and_version_have_what_clients_read(api: Api) -> None:
     assert info["Swarm"]["LocalNodeState"] == "inactive"
     assert info["Warnings"] == ["look out"]
     assert info["CgroupVersion"] == "1"
+    assert (info["MemoryLimit"], info["PidsLimit"]) == (True, False)
     _, version = await api.call("GET", "/version")
     assert version["ApiVersion"] == "1.47"
     assert version["Components"][0]["Details"]["Os"] == "linux"
