@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.errors import Conflict, EngineError, RuntimeFailure
+from engine.errors import Conflict, EngineError, RuntimeFailure, Unavailable
 from engine.runtime import bundle, plan, state, wire
 from engine.runtime.cleanup import discard, monitor_log
 from engine.runtime.connection import Message, Streams, connect, result
@@ -189,17 +189,21 @@ class Launcher:
     async def adopt(self, container_id: str, bundle: Path) -> Monitor | None:
         """Take over a container that an engine before this one created.
 
-        None when its monitor is gone (or does not answer in ADOPT_BOUND seconds, or belongs to
-        something else); then what was left of it is removed, and only the exit record can tell how
-        it ended: see `read_exit_record`.
+        None when its monitor is gone; then what was left of it is removed, and only the exit record
+        can tell how it ended: see `read_exit_record`.
+
+        Raises:
+            Unavailable: the monitor lives and does not answer within ADOPT_BOUND seconds. Nothing
+                was touched: the container may be well, and asking again may work.
         """
         known = await asyncio.to_thread(state.read, str(bundle))
         if known is not None and known.id == container_id and known.monitor_alive():
             try:
                 async with asyncio.timeout(ADOPT_BOUND):
                     return await self._meet(bundle, known)
-            except (OSError, EngineError, TimeoutError):
-                pass  # it has just ended, or it is stuck: either way nobody answers for it
+            except (OSError, EngineError) as error:
+                if known.monitor_alive() and not await _ends(known):
+                    raise _silent(known) from error
         cgroup = known.cgroup if known is not None else f"{self._cgroup_parent}/{container_id}"
         await _undo(container_id, bundle, cgroup)
         return None
@@ -232,6 +236,19 @@ def _prepare(options: CreateOptions) -> None:
     bundle.write_atomic(str(options.bundle / bundle.CONFIG), config, durable=False)
     for path in (options.log_path, options.exit_path):
         os.makedirs(path.parent, mode=0o710, exist_ok=True)
+
+
+async def _ends(known: state.State) -> bool:
+    """Whether a monitor that has hung up is on its way out."""
+    for _ in range(100):
+        if not known.monitor_alive():
+            return True
+        await asyncio.sleep(ADOPT_BOUND / 100)
+    return False
+
+
+def _silent(known: state.State) -> Unavailable:
+    return Unavailable(f"monitor {known.monitor_pid} of container {known.id} does not answer")
 
 
 async def _undo(container_id: str, path: Path, cgroup: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,18 @@ async def test_a_create_that_cannot_work_leaves_nothing(host: Host, launcher: La
         await host.create(launcher, "c1", ["true"], mounts=bad)
     assert not host.bundle("c1").exists()
     assert not Manager(detect(), f"{host.cgroup_parent}/c1").exists()
+
+
+@pytest.mark.parametrize("milliseconds", [0, 1, 2, 4, 6, 8, 12, 16])
+async def test_a_create_given_up_leaves_nothing(
+    host: Host, launcher: Launcher, milliseconds: int
+) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(milliseconds / 1000):
+            await host.create(launcher, "c1", ["sleep", "1000"])
+    if not host.monitors:
+        group = Manager(detect(), f"{host.cgroup_parent}/c1")
+        await until(lambda: not group.exists() and not host.bundle("c1").exists())
 
 
 async def test_a_wrong_configuration_names_the_field(host: Host, launcher: Launcher) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import MonitorLost
+from engine.errors import MonitorLost, Unavailable
 from engine.runtime import state
 from engine.runtime.cgroups import Manager, detect
 from engine.runtime.launcher import Launcher, read_exit_record
@@ -90,6 +90,21 @@ async def test_a_damaged_bundle_is_not_adopted(
     (bundle / "state.json").write_bytes(content)
     assert await launcher.adopt("c1", bundle) is None
     assert not bundle.exists()
+
+
+async def test_a_monitor_that_does_not_answer_is_left_alone(host: Host) -> None:
+    first = await host.launcher()
+    monitor = await host.create(first, "c1", ["sleep", "1000"])
+    await monitor.start()
+    await first.close()
+    second = await host.launcher()
+    os.kill(monitor.monitor_pid, signal.SIGSTOP)
+    with pytest.raises(Unavailable, match="does not answer"):
+        await second.adopt("c1", host.bundle("c1"))
+    os.kill(monitor.monitor_pid, signal.SIGCONT)
+    adopted = await second.adopt("c1", host.bundle("c1"))
+    assert adopted is not None and adopted.pid == monitor.pid
+    host.monitors[:] = [host.remember(adopted)]
 
 
 async def test_a_dead_zygote_is_replaced(host: Host, launcher: Launcher) -> None:
