@@ -113,6 +113,7 @@ class Daemon:
                 self.docker("rm", "-f", *ids, check=False)
         finally:
             self.stop()
+            unmount_below(self.folder)
             shutil.rmtree(self.folder, ignore_errors=True)
             remove_cgroups(CGROUP_PARENT)
 
@@ -155,6 +156,14 @@ class Daemon:
             seconds=seconds,
             what=f"{name} is {status}",
         )
+
+
+def unmount_below(folder: Path) -> None:
+    """dockerd leaves its host network namespace mounted when it ends."""
+    for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
+        target = line.split()[4]
+        if target.startswith(f"{folder}/"):
+            subprocess.run(["umount", "-l", target], check=False)
 
 
 def remove_cgroups(parent: str) -> None:
