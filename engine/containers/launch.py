@@ -131,10 +131,15 @@ def follow(context: Context, live: Live, monitor: Monitor) -> None:
     """Take a running monitor as the container's: measure it, and act when it ends."""
     live.monitor = monitor
     monitor.on_event(partial(_on_event, context, live))
-    if context.sampler is not None:
-        context.sampler.track(live.id, monitor.cgroup, monitor.pid)
+    measure(context, live, monitor)
     watching = exits.watch(context, live, monitor)
     live.watcher = context.tasks.spawn(watching, f"watch {live.name}")
+
+
+def measure(context: Context, live: Live, monitor: Monitor) -> None:
+    """Have it sampled under its present name."""
+    if context.sampler is not None:
+        context.sampler.track(live.id, monitor.cgroup, monitor.pid, live.name)
 
 
 def _on_event(context: Context, live: Live, event: str) -> None:

@@ -87,7 +87,7 @@ class Tailer:
     def _chunk(self) -> bytes:
         while True:
             if not self._files:
-                self._files = _open_all(self._path)[-1:]
+                self._files = _open_all(self._path)
             if not self._files:
                 return b""
             if chunk := self._files[0].read1(CHUNK):
@@ -132,6 +132,8 @@ def _names(path: Path) -> list[Path]:
 def _newer(path: Path, current: BufferedReader) -> list[BufferedReader]:
     """The files that have taken the place of `current`, oldest first; none while it is in use."""
     own = os.fstat(current.fileno()).st_ino
+    if _inode(path) in (own, None):
+        return []
     files = _open_all(path)
     inodes = [os.fstat(file.fileno()).st_ino for file in files]
     if inodes and inodes[-1] == own:
@@ -142,6 +144,14 @@ def _newer(path: Path, current: BufferedReader) -> list[BufferedReader]:
         if file not in keep:
             file.close()
     return keep
+
+
+def _inode(path: Path) -> int | None:
+    """None in the moment of a rotation when the new file is not there yet."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _open(path: Path) -> BufferedReader | None:

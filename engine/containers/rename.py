@@ -2,6 +2,7 @@
 
 from engine.containers import names
 from engine.containers.context import Context
+from engine.containers.launch import measure
 from engine.containers.live import Live
 from engine.errors import InvalidArgument
 
@@ -17,4 +18,6 @@ async def rename(context: Context, live: Live, name: str) -> None:
     context.registry.release(old)
     context.change(live, name=chosen)
     context.save_copy(live)
+    if live.monitor is not None:
+        measure(context, live, live.monitor)
     context.publish(live, "rename", oldName=f"/{old}")
