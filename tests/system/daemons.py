@@ -53,17 +53,17 @@ class Daemon:
     def command(self) -> list[str]:
         if self.kind == "berth":
             return [sys.executable, "-m", "engine", "run", "--cgroup-parent", CGROUP_PARENT]
-        return [
-            *("dockerd", "--data-root", str(self.folder / "data"), "--exec-root"),
-            *(str(self.folder / "exec"), "-H", f"unix://{self.socket}", "--pidfile"),
-            *(
-                str(self.folder / "pid"),
-                "--bridge",
-                "none",
-                "--iptables=false",
-                "--ip6tables=false",
-            ),
-        ]
+        options = {
+            "--data-root": self.folder / "data",
+            "--exec-root": self.folder / "exec",
+            "--pidfile": self.folder / "pid",
+            "--host": f"unix://{self.socket}",
+            "--bridge": "none",
+            "--iptables": "false",
+            "--ip6tables": "false",
+            "--cgroup-parent": f"/{CGROUP_PARENT}",
+        }
+        return ["dockerd", *(f"{name}={value}" for name, value in options.items())]
 
     def start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
