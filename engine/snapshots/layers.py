@@ -82,7 +82,6 @@ class Layers:
                 raise Conflict(f"layer {chain_id} has another on it: {above[0].chain_id}")
             if self._known.pop(chain_id, None) is not None:
                 await asyncio.to_thread(self._remove, chain_id)
-        self._locks.pop(chain_id, None)
 
     def clean(self) -> None:
         """Empty `tmp`: nothing in it was finished."""

@@ -2,16 +2,19 @@
 
 import asyncio
 import json
+import logging
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from engine.errors import AlreadyInUse, InvalidArgument, NotFound
+from engine.oci import fields
 from engine.oci.digest import Digest
 from engine.snapshots import tree
 from engine.snapshots.layers import Layers
 
+_log = logging.getLogger(__name__)
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _RECORD = "snapshot.json"
 
@@ -23,24 +26,23 @@ class Writable:
         self._root = root / "snapshots"
         self._root.mkdir(parents=True, exist_ok=True)
         self._layers = layers
-
-    def keys(self) -> list[str]:
-        return sorted(path.name for path in self._root.iterdir())
+        self._parents = dict(self._read_all())
 
     def has(self, key: str) -> bool:
-        return self._place(key).is_dir()
+        return key in self._parents
+
+    def keys(self) -> list[str]:
+        return sorted(self._parents)
 
     def path(self, key: str) -> Path:
-        """The directory of a snapshot. Raises NotFound, or InvalidArgument for a bad key."""
-        path = self._place(key)
-        if not path.is_dir():
+        """The directory of a snapshot. Raises NotFound."""
+        if key not in self._parents:
             raise NotFound(f"no such snapshot: {key}")
-        return path
+        return self._root / key
 
     def parent(self, key: str) -> Digest | None:
         """The layer that a snapshot stands on."""
-        record = json.loads((self.path(key) / _RECORD).read_text())
-        return Digest.parse(record["parent"]) if record["parent"] else None
+        return self._parents[key]
 
     async def add(self, key: str, parent: Digest | None, make: Callable[[Path], None]) -> None:
         """Raises AlreadyInUse when the key is taken."""
@@ -48,15 +50,17 @@ class Writable:
         if place.exists():
             raise AlreadyInUse(f"snapshot {key} exists already")
         await asyncio.to_thread(self._add, place, parent, make)
+        self._parents[key] = parent
 
     async def remove(self, key: str) -> None:
         place = self._place(key)
         if place.exists():
             await asyncio.to_thread(self._layers.discard, place)
+        self._parents.pop(key, None)
 
     def parents(self) -> set[Digest]:
         """The layers that snapshots stand on."""
-        return {parent for key in self.keys() if (parent := self.parent(key)) is not None}
+        return {parent for parent in self._parents.values() if parent is not None}
 
     def _add(self, place: Path, parent: Digest | None, make: Callable[[Path], None]) -> None:
         working = Path(tempfile.mkdtemp(prefix="snapshot-", dir=self._layers.tmp))
@@ -71,6 +75,15 @@ class Writable:
                 raise
         finally:
             tree.remove(working)
+
+    def _read_all(self) -> Iterator[tuple[str, Digest | None]]:
+        for path in sorted(self._root.iterdir()):
+            try:
+                record = fields.as_object(json.loads((path / _RECORD).read_text()), _RECORD)
+                parent = fields.text(record, "parent")
+                yield path.name, Digest.parse(parent) if parent else None
+            except (OSError, ValueError, InvalidArgument) as error:
+                _log.warning("snapshot %s set aside, its record is damaged: %s", path, error)
 
     def _place(self, key: str) -> Path:
         if not _KEY.fullmatch(key):

@@ -214,6 +214,20 @@ async def test_a_damaged_layer_is_set_aside_and_can_be_unpacked_again(
     assert run_in(mounts, tmp_path, "cat a") == "1"
 
 
+async def test_a_damaged_snapshot_is_set_aside_and_can_be_removed(
+    make: Callable[[], Snapshotter], tmp_path: Path
+) -> None:
+    first = make()
+    chain = await unpack(first, {"a": "1"})
+    for key in ("bad", "good"):
+        await first.prepare(key, chain)
+    (tmp_path / "snapshots" / "snapshots" / "bad" / "snapshot.json").write_text("{")
+    again = make()
+    assert again.keys() == ["good"]
+    await again.remove("bad")
+    assert await again.prepare("bad", chain)
+
+
 async def test_layers_go_from_the_top_and_only_unused(snapshots: Snapshotter) -> None:
     top = await unpack(snapshots, {"a": "1"}, {"b": "2"})
     bottom = next(chain for chain in snapshots.layers() if chain != top)
