@@ -56,6 +56,7 @@ async def _start(context: Context, live: Live) -> Monitor:
     monitor: Monitor | None = None
     try:
         monitor = await _create(context, live)
+        listen(context, live, monitor)
         for pending in tuple(live.pending):
             await pending.connect(monitor)
         await monitor.start()
@@ -130,10 +131,14 @@ def _record_start(context: Context, live: Live, monitor: Monitor) -> None:
 def follow(context: Context, live: Live, monitor: Monitor) -> None:
     """Take a running monitor as the container's: measure it, and act when it ends."""
     live.monitor = monitor
-    monitor.on_event(partial(_on_event, context, live))
     measure(context, live, monitor)
     watching = exits.watch(context, live, monitor)
     live.watcher = context.tasks.spawn(watching, f"watch {live.name}")
+
+
+def listen(context: Context, live: Live, monitor: Monitor) -> None:
+    """Pass on what the monitor tells; from before the start, for what happens at once."""
+    monitor.on_event(partial(_on_event, context, live))
 
 
 def measure(context: Context, live: Live, monitor: Monitor) -> None:

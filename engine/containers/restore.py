@@ -9,7 +9,7 @@ from pathlib import Path
 from engine.containers import exits, health, restart_policy
 from engine.containers.codec import Damaged, decode
 from engine.containers.context import Context
-from engine.containers.launch import follow
+from engine.containers.launch import follow, listen
 from engine.containers.live import Live
 from engine.containers.model import Container, Status
 from engine.containers.ports import Monitor
@@ -113,6 +113,7 @@ def _adopt(context: Context, live: Live, monitor: Monitor) -> None:
         started_at=started_at,
         health=live.record.state.health or health.initial(check),
     )
+    listen(context, live, monitor)
     follow(context, live, monitor)
     health.begin(context, live)
 

@@ -125,6 +125,29 @@ async def test_a_damaged_database_costs_no_container(world: World) -> None:
     assert any("damaged database" in line for line in containers.warnings)
 
 
+async def test_a_dead_bundle_of_no_container_is_cleared_away(world: World) -> None:
+    key = await world.run()
+    await world.close()
+    stray = world.directory / "run/bundles/stray"
+    stray.mkdir()
+    (stray / "state.json").write_text("{")
+    containers = await world.open()
+    assert containers.get(key).state.status is Status.RUNNING
+    assert not stray.exists()
+
+
+async def test_a_damaged_bundle_ends_its_container_and_no_other(world: World) -> None:
+    key, other = await world.run(name="hurt"), await world.run(name="other")
+    await world.lose(key)
+    bundle = world.directory / "run/bundles" / key
+    bundle.mkdir(exist_ok=True)
+    (bundle / "state.json").write_text("no json")
+    containers = await world.open()
+    assert containers.get(other).state.status is Status.RUNNING
+    assert containers.get(key).state.exit_code == 255
+    assert any("hurt" in line for line in containers.warnings)
+
+
 async def test_a_wait_after_the_restart_sees_the_end(world: World) -> None:
     key = await world.run()
     containers = await world.reopen()
