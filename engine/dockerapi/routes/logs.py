@@ -1,5 +1,6 @@
 """Logs, in frames unless the container has a terminal."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -13,7 +14,7 @@ from engine.dockerapi.rooms import Containers
 from engine.dockerapi.router import Router
 from engine.errors import InvalidArgument
 
-# Lines already read are sent together up to this many bytes; a follower gets each at once.
+# What a client may be behind, in bytes, before its log is no longer read.
 BATCH = 64 * 1024
 
 
@@ -35,7 +36,7 @@ class LogRoutes:
         response.content_type = media_type(tty, call.version)
         await response.prepare(call.request)
         lines = _Lines(tty, stamps=call.flag("timestamps"), details=call.flag("details"))
-        await _send(response, entries, lines, batch=0 if options.follow else BATCH)
+        await _send(response, entries, lines)
         return response
 
 
@@ -64,17 +65,60 @@ class _Lines:
         return stamp + (b" " if self._details else b"")
 
 
+class _Outbox:
+    """Gathers lines while they come without a pause; sends them when they pause or are many."""
+
+    def __init__(self, response: web.StreamResponse) -> None:
+        self._response = response
+        self._waiting = bytearray()
+        self._filled = asyncio.Event()
+        self._emptied = asyncio.Event()
+        self._closed = False
+
+    async def put(self, data: bytes) -> None:
+        """Returns at once unless the client is behind by a batch."""
+        self._waiting += data
+        self._filled.set()
+        if len(self._waiting) > BATCH:
+            self._emptied.clear()
+            await self._emptied.wait()
+
+    def close(self) -> None:
+        """No more will be put; `run` ends when all is sent."""
+        self._closed = True
+        self._filled.set()
+
+    async def run(self) -> None:
+        try:
+            while self._waiting or not self._closed:
+                await self._filled.wait()
+                self._filled.clear()
+                await self._flush()
+        finally:
+            self._emptied.set()  # whoever waits for a client that is gone need not wait
+
+    async def _flush(self) -> None:
+        data = bytes(self._waiting)
+        self._waiting.clear()
+        if data:
+            await self._response.write(data)
+        self._emptied.set()
+
+
 async def _send(
-    response: web.StreamResponse, entries: AsyncIterator[LogEntry], lines: _Lines, batch: int
+    response: web.StreamResponse, entries: AsyncIterator[LogEntry], lines: _Lines
 ) -> None:
-    buffer = bytearray()
-    async for entry in entries:
-        buffer += lines.dress(entry)
-        if len(buffer) > batch:
-            await response.write(bytes(buffer))
-            buffer.clear()
-    if buffer:
-        await response.write(bytes(buffer))
+    outbox = _Outbox(response)
+    sender = asyncio.create_task(outbox.run())
+    try:
+        async for entry in entries:
+            if sender.done():
+                break
+            await outbox.put(lines.dress(entry))
+        outbox.close()
+        await sender
+    finally:
+        sender.cancel()
 
 
 def _options(call: Call) -> LogOptions:
