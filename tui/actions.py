@@ -1,13 +1,11 @@
 """The one list of everything a person can do.
 
-Bindings, footer, help and the command palette are all made from it, so they cannot disagree.
+Keys, footer, help and the command palette are all made from it, so they cannot disagree.
 No doing here: a screen looks the id up and does it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-
-from textual.binding import Binding
 
 from tui.models import Container, ContainerState, EngineInfo, Feature, Image
 
@@ -274,12 +272,16 @@ def raw_keys(action: Action, keymap: Mapping[str, str]) -> list[str]:
     return [key.strip() for key in keys.split(",") if key.strip()]
 
 
-def bindings(*scopes: str) -> list[Binding]:
-    """Textual bindings of the default keys; the app's keymap overrides them by id."""
-    return [
-        Binding(action.keys, f"app.act('{action.id}')", action.title, show=False, id=action.id)
-        for action in in_scopes(scopes)
-    ]
+def for_keys(
+    pressed: Iterable[str], scopes: Iterable[str], keymap: Mapping[str, str]
+) -> Action | None:
+    """The action of a key, which may have several names, in the nearest scope that takes it."""
+    names = set(pressed)
+    for scope in dict.fromkeys(scopes):
+        for action in ACTIONS:
+            if scope in action.scopes and names & set(raw_keys(action, keymap)):
+                return action
+    return None
 
 
 _KEY_NAMES = {

@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import ClassVar
 
-from textual import work
+from textual import events, work
 from textual.app import App
 from textual.binding import BindingType
+from textual.widgets import Input
 
 from tui import actions
 from tui.clients import Client, Endpoint
@@ -19,6 +20,9 @@ from tui.screens.main import MainScreen
 from tui.settings import keymap
 from tui.widgets import themes
 
+# A key typed while a screen is still being made waits this long and is looked at again.
+EARLY_SECONDS = 0.01
+
 
 class BerthApp(App[None]):
     """``hub`` is made by the caller and run here; nothing waits on it before the first frame."""
@@ -27,7 +31,6 @@ class BerthApp(App[None]):
     TITLE = "berth"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        *actions.bindings("app"),
         ("ctrl+c", "interrupt", "Quit"),
     ]
 
@@ -53,8 +56,7 @@ class BerthApp(App[None]):
         self.theme = themes.NIGHT.name
 
     def on_mount(self) -> None:
-        """Keys, first screen, then the engine."""
-        self.set_keymap(self.overrides)
+        """First screen, then the engine."""
         self.push_screen(MainScreen(self.hub, clock=self.clock, start=self.start))
         for note in self.notes:
             self.notify(note, timeout=8)
@@ -69,10 +71,35 @@ class BerthApp(App[None]):
         """The connections end with the app; containers go on."""
         await self.hub.client.close()
 
+    # -- keys ---------------------------------------------------------------------------------
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys of the action list are taken here, one after the other.
+
+        Textual hands a key to the focused widget's own queue, and the next key may be on its way
+        there before the first has moved the focus. Typed ahead, ``/rm`` must never mean "filter,
+        restart, …": what follows a key goes where that key has led.
+        """
+        if isinstance(event, events.Key) and not event.is_forwarded and self._take(event):
+            return
+        await super().on_event(event)
+
+    def _take(self, event: events.Key) -> bool:
+        screen = self.screen
+        if not isinstance(screen, BerthScreen) or isinstance(self.focused, Input):
+            return False
+        if not screen.is_mounted:
+            self.set_timer(EARLY_SECONDS, lambda: self.post_message(event))
+            return True
+        action = actions.for_keys(event.aliases, screen.scopes(), self.overrides)
+        if action is not None:
+            self.act(action.id)
+        return action is not None
+
     # -- actions that belong to no screen -----------------------------------------------------
 
-    def action_act(self, action_id: str) -> None:
-        """The one way from a key to its doing."""
+    def act(self, action_id: str) -> None:
+        """The one way from a key, a click or the palette to its doing."""
         here: dict[str, Callable[[], None]] = {
             "app.help": self._help,
             "app.palette": self._palette,
@@ -110,7 +137,7 @@ class BerthApp(App[None]):
 
     def _chosen(self, action_id: str | None) -> None:
         if action_id:
-            self.call_later(self.action_act, action_id)
+            self.call_later(self.act, action_id)
 
     def _next_theme(self) -> None:
         names = [theme.name for theme in themes.THEMES]

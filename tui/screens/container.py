@@ -1,18 +1,15 @@
 """One container: overview, log, inspect, processes."""
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
 
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Container as Box
 from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Static
 
-from tui import actions
 from tui.actions import Subject
 from tui.clients import ClientError
 from tui.informers import Hub
@@ -54,7 +51,6 @@ class Overview(Vertical, can_focus=True):
 class ContainerScreen(BerthScreen):
     """Escape goes back to the list."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("container", "tabs")]
     scopes_here = ("container", "tabs")
 
     class Inspected(Message):

@@ -1,15 +1,12 @@
 """The list of containers, with the selected one's figures and last lines at its side."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from tui import actions
 from tui.actions import Subject
 from tui.models import Container, ContainerState, EngineInfo, Feature
 from tui.render import containers as render
@@ -43,7 +40,6 @@ _KEYS = [column.key for column in render.COLUMNS]
 class ContainersPane(Pane):
     """Kept by events; figures once a second for what can be seen."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("containers")]
     scope = "containers"
     columns = COLUMNS
     FIGURES = frozenset({"cpu", "memory", "memory_percent", "pids", "restarts"})

@@ -1,15 +1,12 @@
 """One image: what it is called, holds and runs, and how it was made."""
 
 from collections.abc import Callable
-from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.message import Message
 from textual.widgets import Static
 
-from tui import actions
 from tui.actions import Subject
 from tui.clients import ClientError
 from tui.informers import Hub
@@ -27,7 +24,6 @@ from tui.widgets.header import Header
 class ImageScreen(BerthScreen):
     """Escape goes back to the list."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("page", "image")]
     scopes_here = ("image", "page")
 
     class Inspected(Message):

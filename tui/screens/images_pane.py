@@ -1,17 +1,14 @@
 """The list of images, with the selected one's names and history at its side."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar
 
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Static
 
-from tui import actions
 from tui.actions import Subject
 from tui.clients import ClientError
 from tui.models import HistoryEntry, Image
@@ -44,7 +41,6 @@ HISTORY: tuple[Column, ...] = (
 class ImagesPane(Pane):
     """Kept by events; the history is asked for when the cursor rests on an image."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("images")]
     scope = "images"
     columns = COLUMNS
     FIGURES = frozenset({"size", "used"})

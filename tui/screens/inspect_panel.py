@@ -2,16 +2,13 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import ClassVar
 
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from tui import actions
 from tui.render.cells import Section
 from tui.render.inspect import json_lines
 from tui.widgets import palette
@@ -28,7 +25,6 @@ _JSON_TONES = {"key": "accent", "text": "text", "word": "busy", "number": "warn"
 class InspectPanel(Vertical):
     """Give it sections and a document with `show`, or a `problem`."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("inspect", "document")]
     DEFAULT_CSS = "InspectPanel { height: 1fr; }"
     scopes_here = ("inspect", "document")
 
@@ -119,7 +115,7 @@ class InspectPanel(Vertical):
         self.page.search("" if isinstance(message, Prompt.Left) else message.text)
         if isinstance(message, Prompt.Left | Prompt.Answered):
             self.query_one(Prompt).close()
-            self.page.focus()
+            self.screen.set_focus(self.page)
 
     @on(Document.Searched)
     def _searched(self, message: Document.Searched) -> None:

@@ -2,17 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Static
 
-from tui import actions
 from tui.clients import Client, ClientError
 from tui.informers import Hub
 from tui.models import Container, LogLine
@@ -29,7 +26,6 @@ FLUSH_LINES = 2000
 class LogPanel(Vertical):
     """``brief`` is the few last lines beside a list: no bar, no search, no older lines."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("logs")]
     DEFAULT_CSS = "LogPanel { height: 1fr; }"
     scope = "logs"
 
@@ -246,7 +242,7 @@ class LogPanel(Vertical):
             self.view.search(message.text)
         if isinstance(message, Prompt.Left | Prompt.Answered):
             self.query_one(Prompt).close()
-            self.view.focus()
+            self.screen.set_focus(self.view)
 
     @on(LogView.Moved)
     def _moved(self, message: LogView.Moved) -> None:

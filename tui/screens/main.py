@@ -1,14 +1,11 @@
 """The main screen: containers, images, metrics, node and pods."""
 
 from collections.abc import Callable
-from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Container as Box
 
-from tui import actions
 from tui.actions import Subject
 from tui.informers import Hub
 from tui.models import Container, Image
@@ -41,7 +38,6 @@ KEYS = [key for key, _, _ in PANES]
 class MainScreen(BerthScreen):
     """One pane in front; the others are made when they are first asked for."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("main")]
     scope = "main"
 
     def __init__(self, hub: Hub, *, clock: Clock, start: str = "containers") -> None:
@@ -71,7 +67,7 @@ class MainScreen(BerthScreen):
             self.hub.images.watch(changed=soon(self, self.show_tabs)),
         ]
         self.show_tabs()
-        self.pane.table.focus()
+        self.set_focus(self.pane.table)
 
     @property
     def pane(self) -> Pane:
@@ -88,7 +84,7 @@ class MainScreen(BerthScreen):
         for pane in self.query(Pane):
             pane.display = pane.id == f"pane-{key}"
         self.pane.refresh_now()
-        self.pane.table.focus()
+        self.set_focus(self.pane.table)
         self.show_tabs()
         self.show_footer()
 
@@ -229,4 +225,4 @@ class MainScreen(BerthScreen):
         self.show_tabs()
         if left or isinstance(message, Prompt.Answered):
             message.prompt.close()
-            self.pane.table.focus()
+            self.set_focus(self.pane.table)

@@ -1,13 +1,10 @@
 """Every figure of the cgroups of all running containers, and large graphs of the selected one."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.widgets import Static
 
-from tui import actions
 from tui.models import Container
 from tui.render import metrics as render
 from tui.screens.board import CONTAINER_PLOTS, Board
@@ -37,7 +34,6 @@ COLUMNS: tuple[Column, ...] = (
 class MetricsPane(ContainersPane):
     """Only what runs has figures."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("metrics")]
     scope = "metrics"
     columns = COLUMNS
     first_order = Order("cpu", True)

@@ -1,15 +1,12 @@
 """The host as a node: capacity, load, disk; and its containers grouped by pod or project."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from tui import actions
 from tui.models import Container, PodGroup, group_pods
 from tui.render import pods as render
 from tui.render import units
@@ -36,7 +33,6 @@ COLUMNS: tuple[Column, ...] = (
 class NodePane(ContainersPane):
     """A tree of two levels; headings carry the totals of their group."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("node")]
     scope = "node"
     columns = COLUMNS
 

@@ -15,7 +15,6 @@ class Prompt(Horizontal):
 
     DEFAULT_CSS = """
     Prompt { height: 1; display: none; background: $panel; }
-    Prompt.-open { display: block; }
     Prompt > Label { width: auto; color: $primary; text-style: bold; padding: 0 1; }
     Prompt > Input { width: 1fr; border: none; height: 1; padding: 0; background: $panel; }
     Prompt > #prompt-note { color: $text-dim; text-style: none; }
@@ -58,18 +57,18 @@ class Prompt(Horizontal):
         with field.prevent(Input.Changed):
             field.value = text
         self._remark(text)
-        self.add_class("-open")
-        field.focus()
+        self.display = True
+        self.screen.set_focus(field)
         field.cursor_position = len(text)
 
     def close(self) -> None:
         """Hide; the caller gives the focus back."""
-        self.remove_class("-open")
+        self.display = False
 
     @property
     def is_open(self) -> bool:
         """Whether it is on the screen."""
-        return self.has_class("-open")
+        return bool(self.display)
 
     def _remark(self, text: str) -> None:
         remark = self._check(text) if self._check else ""
