@@ -89,11 +89,19 @@ class Call:
         Raises:
             ConnectionResetError: the client went away before the end.
         """
+        await self._go_on()
         try:
             async for chunk in self.request.content.iter_chunked(CHUNK):
                 yield chunk
         except (ClientConnectionError, web.RequestPayloadError) as error:
             raise ConnectionResetError("request body: the client went away") from error
+
+    async def _go_on(self) -> None:
+        """Answer `Expect: 100-continue`; curl sends no long body before it has seen this."""
+        writer = self.request.writer
+        if self.request.headers.get("Expect", "").lower() == "100-continue":
+            await writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            writer.output_size = 0  # the reply itself has not begun
 
 
 def _filter_values(name: str, key: str, values: Any) -> tuple[str, ...]:

@@ -191,6 +191,8 @@ class FakeContainers:
 class FakeImages:
     def __init__(self) -> None:
         self.loaded = b""
+        self.loading = asyncio.Event()
+        self.broken_off = asyncio.Event()
         self.tagged: list[tuple[str, str]] = []
         self.images = [make_image("busybox:latest"), make_image("127.0.0.1:5056/team/app:1")]
 
@@ -208,7 +210,12 @@ class FakeImages:
         return []
 
     async def load(self, chunks: AsyncIterator[bytes]) -> Any:
-        self.loaded = b"".join([chunk async for chunk in chunks])
+        self.loading.set()
+        try:
+            self.loaded = b"".join([chunk async for chunk in chunks])
+        except BaseException:
+            self.broken_off.set()
+            raise
         return ["Loaded image: busybox:latest"]
 
     async def import_rootfs(

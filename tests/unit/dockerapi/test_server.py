@@ -171,3 +171,21 @@ async def test_one_connection_serves_many_requests(api: Api) -> None:
         length = int(head.lower().split("content-length: ")[1].split("\r\n")[0])
         assert json.loads(await reader.readexactly(length))["Name"] == "/web"
     writer.close()
+
+
+async def test_a_client_that_waits_for_100_gets_it(api: Api) -> None:
+    head = "POST /images/load HTTP/1.1\nHost: b\nExpect: 100-continue\nContent-Length: 3\n\n"
+    reader, writer = await api.raw(head)
+    assert await read_head(reader) == "HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(b"tar")
+    assert (await read_head(reader)).startswith("HTTP/1.1 200 OK\r\n")
+    assert api.images.loaded == b"tar"
+
+
+async def test_an_upload_that_breaks_off_ends_the_work(api: Api) -> None:
+    head = "POST /images/load HTTP/1.1\nHost: b\nContent-Length: 1000\n\nhalf"
+    _, writer = await api.raw(head)
+    await asyncio.wait_for(api.images.loading.wait(), DEADLINE)
+    writer.transport.abort()
+    await asyncio.wait_for(api.images.broken_off.wait(), DEADLINE)
+    assert api.images.loaded == b""
