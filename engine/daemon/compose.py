@@ -59,7 +59,7 @@ class _Composition:
         images = await self._open_images(database, events, snapshots)
         sampler = await self._open_sampler(layout)
         containers = await self._open_containers(database, events, images, sampler)
-        found = (*doctor.warnings(), *database.warnings, *images.warnings)
+        found = (*_missing(), *images.warnings)
         facts = Facts(
             id=_identity(self._options.data_dir),
             data_dir=self._options.data_dir,
@@ -128,6 +128,14 @@ class _Composition:
             )
         except NotFound:
             return False
+
+
+def _missing() -> tuple[str, ...]:
+    """What this machine lacks; every other room says in the log itself what it found."""
+    missing = doctor.warnings()
+    for warning in missing:
+        _log.warning("%s", warning)
+    return missing
 
 
 def _snapshotter(root: Path) -> Snapshotter:

@@ -99,5 +99,3 @@ def _announce(options: Options, rooms: Rooms, seconds: float) -> None:
     _log.info("berth %s, pid %d, up in %.0f ms", versions.ENGINE, os.getpid(), seconds * 1000)
     _log.info("listening at unix://%s", options.socket)
     _log.info("data in %s, cgroups %s", options.data_dir, rooms.facts.cgroup_mode)
-    for warning in rooms.facts.warnings():
-        _log.warning("%s", warning)
