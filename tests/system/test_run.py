@@ -168,3 +168,18 @@ def test_exec_on_a_terminal_works(daemon: Daemon, name: str) -> None:
     terminal.expect("/dev/pts/")
     terminal.type("exit 9\n")
     assert terminal.close() == 9
+
+
+def test_detach_keys_leave_it_running_and_attach_comes_back(daemon: Daemon, name: str) -> None:
+    first = Terminal(daemon, "run", "-it", "--name", name, IMAGE, "sh")
+    first.expect("# ")
+    first.type("X=kept\n")
+    first.expect("# ")
+    first.type("\x10\x11")  # ctrl-p ctrl-q
+    assert first.close() in (0, 1)
+    assert daemon.state(name)["Status"] == "running"
+    second = Terminal(daemon, "attach", name)
+    second.type("echo $X$X\n")
+    second.expect("keptkept\r\n")
+    second.type("exit 3\n")
+    assert second.close() == 3
