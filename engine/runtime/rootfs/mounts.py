@@ -35,14 +35,23 @@ def clone(mount: MountPlan) -> int:
     """
     recursive = syscalls.AT_RECURSIVE if mount.flags & words.MS_REC else 0
     fd = syscalls.open_tree(syscalls.AT_FDCWD, mount.source, syscalls.OPEN_TREE_CLONE | recursive)
-    propagation = mount.propagation or words.MS_PRIVATE | words.MS_REC
-    syscalls.mount_setattr(
-        fd,
-        propagation=propagation & words.PROPAGATION_FLAGS,
-        recursive=bool(propagation & words.MS_REC),
-    )
-    _restrict(fd, mount)
+    try:
+        _propagate(fd, mount.propagation or words.MS_PRIVATE | words.MS_REC)
+        _restrict(fd, mount)
+    except OSError as error:
+        raise _failed(mount, error) from error
     return fd
+
+
+def _propagate(fd: int, propagation: int) -> None:
+    """Without "shared", mounts below that the word leaves out become slaves, as under runc.
+
+    Otherwise what the container mounts or unmounts there would happen on the host as well.
+    """
+    kind, recursive = propagation & words.PROPAGATION_FLAGS, bool(propagation & words.MS_REC)
+    if not recursive and kind != words.MS_SHARED:
+        syscalls.mount_setattr(fd, propagation=words.MS_SLAVE, recursive=True)
+    syscalls.mount_setattr(fd, propagation=kind, recursive=recursive)
 
 
 def _restrict(fd: int, mount: MountPlan) -> None:
@@ -89,8 +98,11 @@ class Mounter:
             os.close(fd)
 
     def _bind(self, mount: MountPlan, source: int) -> None:
-        target = self._target(mount, stat.S_ISDIR(os.fstat(source).st_mode))
-        syscalls.move_mount(source, target)
+        target = self._target(mount, _is_directory(source))
+        try:
+            syscalls.move_mount(source, target)
+        except OSError as error:
+            raise _failed(mount, error) from error
         os.close(target)
         os.close(source)
 
@@ -118,17 +130,25 @@ class Mounter:
 
     def _target(self, mount: MountPlan, directory: bool) -> int:
         """The place to mount on, made where missing; refused where a hostile image leads astray."""
+        try:
+            return self._find_target(mount, directory)
+        except OSError as error:
+            raise _failed(mount, error) from error
+
+    def _find_target(self, mount: MountPlan, directory: bool) -> int:
         if mount.type in _NEEDS_PLAIN_DIRECTORY:
             fd = self._plain_directory(mount)
         elif directory:
             fd = paths.make_directory(self._root, mount.target)
         else:
             fd = paths.make_file(self._root, mount.target)
+            if _is_directory(fd):
+                raise NotADirectoryError(errno.ENOTDIR, "a file cannot be bound on a directory")
         if _identity(fd) == self._identity:
-            raise _refused(mount, "its target leads to the root of the container")
+            raise PermissionError(errno.EPERM, "its target leads to the root of the container")
         inside_proc = self._proc is not None and os.fstat(fd).st_dev == self._proc
-        if inside_proc and not mount.target.startswith("/proc"):
-            raise _refused(mount, "its target leads into /proc")
+        if inside_proc and mount.target != "/proc" and not mount.target.startswith("/proc/"):
+            raise PermissionError(errno.EPERM, "its target leads into /proc")
         return fd
 
     def _plain_directory(self, mount: MountPlan) -> int:
@@ -137,7 +157,7 @@ class Mounter:
         except OSError as error:
             if error.errno not in (errno.ELOOP, errno.ENOTDIR, errno.EEXIST):
                 raise
-            raise _refused(mount, "its target is not an ordinary directory") from error
+            raise PermissionError(errno.EPERM, "its target is not an ordinary directory") from error
 
 
 def _mount_fresh(mount: MountPlan, target: int, flags: int) -> None:
@@ -160,10 +180,15 @@ def _bind_sysfs(mount: MountPlan, target: int) -> None:
     os.close(fd)
 
 
+def _is_directory(fd: int) -> bool:
+    return stat.S_ISDIR(os.fstat(fd).st_mode)
+
+
+def _failed(mount: MountPlan, error: OSError) -> OSError:
+    where = f"mount {mount.source} on {mount.target or 'the root'}"
+    return OSError(error.errno, f"{where}: {error.strerror or error}")
+
+
 def _identity(fd: int) -> tuple[int, int]:
     status = os.fstat(fd)
     return status.st_dev, status.st_ino
-
-
-def _refused(mount: MountPlan, why: str) -> OSError:
-    return OSError(errno.EPERM, f"mount {mount.type} on {mount.target}: {why}")

@@ -1,5 +1,6 @@
 """The root file system and its mounts, from inside the container."""
 
+import errno
 import os
 import stat
 import subprocess
@@ -106,6 +107,27 @@ def test_propagation_is_private_unless_asked(root: Path, volume: Path) -> None:
         subprocess.run(["umount", volume], check=True)
     assert "master:" not in lines["/private"] and "shared:" not in lines["/private"]
     assert "master:" in lines["/slave"]
+
+
+@pytest.mark.parametrize("option", ["slave", "private", "unbindable"])
+def test_no_mount_below_a_bind_stays_a_peer_of_the_hosts(
+    root: Path, nested: Path, option: str
+) -> None:
+    config = shell(root, "cat /proc/self/mountinfo")
+    bind(config, nested, "/data", "rbind", option)
+    subprocess.run(["mount", "--make-shared", nested / "below"], check=True)
+    text = run(config)[1]
+    assert " /data/below " in text
+    assert [line for line in text.splitlines() if "/data" in line and "shared:" in line] == []
+
+
+def test_a_file_over_a_directory_is_named(root: Path, volume: Path) -> None:
+    (root / "data").mkdir()
+    config = shell(root, "true")
+    bind(config, volume / "file", "/data")
+    error = failure(config)
+    assert (error.step, error.errno) == ("mounts", errno.ENOTDIR)
+    assert str(volume / "file") in str(error) and "/data" in str(error)
 
 
 def test_tmpfs_with_options(root: Path) -> None:
@@ -265,6 +287,13 @@ def test_target_that_leads_into_proc_is_refused(root: Path, volume: Path, target
     (root / "data").symlink_to(target)
     config = shell(root, "true")
     bind(config, volume, "/data")
+    assert "leads into /proc" in str(failure(config))
+
+
+def test_a_name_that_only_begins_like_proc_may_not_lead_there(root: Path, volume: Path) -> None:
+    (root / "process").symlink_to("/proc/sys")
+    config = shell(root, "true")
+    bind(config, volume, "/process")
     assert "leads into /proc" in str(failure(config))
 
 
