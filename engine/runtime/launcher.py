@@ -30,6 +30,7 @@ CREATE_BOUND = 60.0
 """Seconds for a container's mounts; a network file system may need some."""
 
 ADOPT_BOUND = 2.0
+GIVE_UP_BOUND = 10.0
 
 __all__ = [
     "AttachedStream",
@@ -170,6 +171,9 @@ class Launcher:
             streams.abandon()
             text = f"container {request.id} was not ready within {CREATE_BOUND:.0f} s"
             raise RuntimeFailure(text) from error
+        except asyncio.CancelledError:
+            await asyncio.shield(_give_up(streams))
+            raise
         except BaseException:
             streams.abandon()
             raise
@@ -236,6 +240,20 @@ def _prepare(options: CreateOptions) -> None:
     bundle.write_atomic(str(options.bundle / bundle.CONFIG), config, durable=False)
     for path in (options.log_path, options.exit_path):
         os.makedirs(path.parent, mode=0o710, exist_ok=True)
+
+
+async def _give_up(streams: Streams) -> None:
+    """Let the monitor finish what it is in the middle of, and have it take that back itself."""
+    try:
+        async with asyncio.timeout(GIVE_UP_BOUND):
+            await streams.receive()
+            await streams.send(wire.control({"id": 1, "verb": "delete"}))
+            while True:
+                await streams.receive()
+    except (OSError, EOFError, wire.WireError):
+        pass  # it has closed, as it should, or it is stuck: what is left is discarded by force
+    finally:
+        streams.abandon()
 
 
 async def _ends(known: state.State) -> bool:

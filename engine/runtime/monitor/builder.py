@@ -9,6 +9,7 @@ import _socket
 import array
 import marshal
 import os
+import signal
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -49,9 +50,9 @@ def build(request: wire.CreateRequest, plan: bytes, stdio: Stdio, layout: Layout
     The builder is left to be reaped as any child: its end takes longer than its message.
     """
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-    pid = os.fork()
-    if pid == 0:
-        _build(theirs, request, plan, stdio, layout)
+    monitor_pid = os.getpid()
+    if os.fork() == 0:
+        _build(theirs, monitor_pid, request, plan, stdio, layout)
     theirs.close()
     data, rights, _, _ = ours.recvmsg(_LARGEST, _socket.CMSG_SPACE(64), _socket.MSG_CMSG_CLOEXEC)
     ours.close()
@@ -68,18 +69,27 @@ def build(request: wire.CreateRequest, plan: bytes, stdio: Stdio, layout: Layout
 
 def _build(
     monitor: _socket.socket,
+    monitor_pid: int,
     request: wire.CreateRequest,
     plan: bytes,
     stdio: Stdio,
     layout: Layout,
 ) -> NoReturn:
     try:
+        _end_with(monitor_pid)
         _send(monitor, *_construct(request, plan, stdio, layout))
     except (EngineError, OSError, StepFailed) as error:
         kind = type(error) if isinstance(error, EngineError) else RuntimeFailure
         monitor.send(marshal.dumps(("failed", kind.__name__, str(error))))
     finally:
         os._exit(0)
+
+
+def _end_with(monitor_pid: int) -> None:
+    """A create that is given up kills the monitor: nobody may go on making its cgroup then."""
+    syscalls.set_parent_death_signal(signal.SIGKILL)
+    if os.getppid() != monitor_pid:
+        os._exit(1)
 
 
 def _send(monitor: _socket.socket, facts: tuple[Any, ...], descriptors: dict[str, int]) -> None:
