@@ -121,4 +121,13 @@ def _parse(body: bytes) -> dict[str, Any]:
         raise InvalidArgument(f"request body: not valid JSON: {error}") from None
     if not isinstance(document, dict):
         raise InvalidArgument("request body: must be a JSON object")
+    if b"\\u" in body:
+        document = _whole(document)
     return document
+
+
+def _whole(document: dict[str, Any]) -> dict[str, Any]:
+    """JSON can name half a surrogate pair, which is no character; nothing else can carry it."""
+    text = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+    whole: dict[str, Any] = json.loads(text)
+    return whole

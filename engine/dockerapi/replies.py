@@ -21,8 +21,13 @@ HEADERS: Mapping[str, str] = {
 
 
 def encode(document: Any) -> bytes:
-    """One JSON document and a newline, as short as it can be."""
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    """One JSON document and a newline, as short as it can be.
+
+    A file name or an argument that is no UTF-8 is shown with question marks: it must not hide
+    everything else in the same list.
+    """
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "replace") + b"\n"
 
 
 def reply(document: Any, status: HTTPStatus = HTTPStatus.OK) -> web.Response:

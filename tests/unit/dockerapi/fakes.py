@@ -74,7 +74,7 @@ class FakeContainers:
 
     def add(self, name: str, *, tty: bool = False, status: Status = Status.RUNNING) -> Container:
         container = Container(
-            id=(name.encode().hex() * 64)[:64],
+            id=(name.encode("utf-8", "replace").hex() * 64)[:64],
             name=name,
             created_at=1_700_000_000_123_456_789,
             config=Config(image="busybox", tty=tty, open_stdin=True, labels={"a": "b"}),

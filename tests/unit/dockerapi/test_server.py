@@ -189,3 +189,17 @@ async def test_an_upload_that_breaks_off_ends_the_work(api: Api) -> None:
     writer.transport.abort()
     await asyncio.wait_for(api.images.broken_off.wait(), DEADLINE)
     assert api.images.loaded == b""
+
+
+async def test_half_a_surrogate_pair_is_no_character(api: Api) -> None:
+    body = rb'{"Image": "busybox", "Cmd": ["\ud800", "\ud83d\ude00"]}'
+    assert (await api.call("POST", "/containers/create", data=body))[0] == 201
+    assert api.containers.created[0][1].cmd == ("?", "\U0001f600")
+
+
+async def test_a_name_that_is_no_text_does_not_hide_the_others(api: Api) -> None:
+    api.containers.add("web")
+    api.containers.add("bad\udcff")
+    status, body = await api.call("GET", "/containers/json")
+    assert status == 200
+    assert [item["Names"] for item in body] == [["/web"], ["/bad?"]]
