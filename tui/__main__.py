@@ -55,7 +55,17 @@ def _add_image(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     host.add_argument("programs", nargs="+", metavar="PROGRAM")
     host.add_argument("--tag", default="host:latest", metavar="NAME", help="default: host:latest")
     load = verbs.add_parser("load", help="load what `docker save` or skopeo wrote")
-    load.add_argument("file", metavar="FILE")
+    load.add_argument("file", metavar="FILE", help="an archive, or an OCI image layout directory")
+    rootfs = verbs.add_parser("import", help="make an image of a root file system's tar")
+    rootfs.add_argument("file", metavar="FILE", help="plain, gzip, zstd, bzip2 or xz")
+    rootfs.add_argument("name", metavar="NAME")
+    rootfs.add_argument(
+        *("-c", "--change"),
+        action="append",
+        default=[],
+        metavar="INSTRUCTION",
+        help="a Dockerfile instruction, such as 'CMD [\"sh\"]'; may be repeated",
+    )
     verbs.add_parser("ls", help="list images")
     remove = verbs.add_parser("rm", help="remove images")
     remove.add_argument("images", nargs="+", metavar="IMAGE")

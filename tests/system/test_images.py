@@ -3,13 +3,14 @@
 import io
 import json
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 
 from tests.system.conftest import IMAGE
-from tests.system.daemons import Daemon
+from tests.system.daemons import ROOT, Daemon
 
 pytestmark = pytest.mark.root
 
@@ -155,3 +156,53 @@ def test_an_entry_through_a_symlink_is_refused(berth: Daemon, name: str) -> None
     assert not Path("/tmp/berth-escaped").exists()
     assert done.returncode != 0
     assert berth.docker("images", "-q", name).stdout == ""
+
+
+def berth_image(daemon: Daemon, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tui", "image", *words],
+        env=daemon.env,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_an_oci_layout_goes_out_and_comes_in(berth: Daemon, name: str, tmp_path: Path) -> None:
+    """The store is a layout that skopeo reads; a layout directory can be loaded."""
+    berth.docker("tag", IMAGE, f"{name}:out")
+    layout = f"oci:{tmp_path}/layout:{name}:in"
+    store = f"oci:{berth.folder}/data/images:{name}:out"
+    try:
+        subprocess.run(["skopeo", "copy", "-q", store, layout], check=True, timeout=60)
+        done = berth_image(berth, "load", str(tmp_path / "layout"))
+        assert (done.returncode, done.stderr) == (0, "")
+        assert berth.docker("run", "--rm", f"{name}:in", "echo", "hi").stdout == "hi\n"
+        ids = berth.docker("images", "-q", "--no-trunc", name).stdout.split()
+        assert len(set(ids)) == 1
+    finally:
+        remove(berth, f"{name}:out", f"{name}:in")
+
+
+def test_a_root_file_system_goes_in_without_docker(
+    berth: Daemon, name: str, tmp_path: Path, rootfs_tar: bytes
+) -> None:
+    (tmp_path / "rootfs.tar").write_bytes(rootfs_tar)
+    change = 'CMD ["echo","by default"]'
+    try:
+        done = berth_image(berth, "import", str(tmp_path / "rootfs.tar"), f"{name}:x", "-c", change)
+        assert done.returncode == 0, done.stderr
+        assert berth.docker("run", "--rm", f"{name}:x").stdout == "by default\n"
+    finally:
+        remove(berth, f"{name}:x")
+
+
+@pytest.mark.parametrize("path", [".", "nosuch.tar"])
+def test_what_cannot_be_loaded_is_named(berth: Daemon, tmp_path: Path, path: str) -> None:
+    done = berth_image(berth, "load", str(tmp_path / path))
+    assert done.returncode == 1
+    assert str(tmp_path) in done.stderr
+    assert "Traceback" not in done.stderr

@@ -66,10 +66,23 @@ async def image_ls(_options: argparse.Namespace, environ: Mapping[str, str]) -> 
 
 
 async def image_load(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """``berth image load FILE``."""
+    """``berth image load FILE``, where the file may be an OCI layout directory."""
     async with (
         connected(environ, start=True) as client,
         aclosing(client.images.load(Path(options.file))) as lines,
+    ):
+        async for line in lines:
+            say(line)
+    return 0
+
+
+async def image_import(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """``berth image import FILE NAME [-c INSTRUCTION]…``."""
+    async with (
+        connected(environ, start=True) as client,
+        aclosing(
+            client.images.import_rootfs(Path(options.file), options.name, options.change)
+        ) as lines,
     ):
         async for line in lines:
             say(line)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
+from tui.clients.docker.archive import open_archive
 from tui.clients.docker.codec import pretty
 from tui.clients.docker.progress import lines
 from tui.clients.docker.values import labels, number, section, strings, text, timestamp
-from tui.clients.errors import BadRequest
 from tui.clients.transport import CHUNK, Transport
 from tui.models import HistoryEntry, Image, ImageDetail
 
@@ -59,7 +59,7 @@ class Images:
         return [f"{key.lower()} {value}" for item in data for key, value in item.items()]
 
     async def load(self, path: Path) -> AsyncGenerator[str, None]:
-        """Sends a ``docker save`` or OCI archive; yields what the engine says of it.
+        """Sends an archive, or an OCI layout directory; yields what the engine says of it.
 
         Raises:
             BadRequest: when the file cannot be read, or holds no image.
@@ -82,7 +82,7 @@ class Images:
     async def _upload(
         self, target: str, params: Mapping[str, Any], path: Path
     ) -> AsyncGenerator[str, None]:
-        file = await asyncio.to_thread(_open, path)
+        file = await asyncio.to_thread(open_archive, path)
         try:
             async with self._transport.stream(
                 "POST", target, params=params, data=_pieces(file), header_seconds=None
@@ -91,13 +91,6 @@ class Images:
                     yield line
         finally:
             file.close()
-
-
-def _open(path: Path) -> BinaryIO:
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise BadRequest(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
 
 
 async def _pieces(file: BinaryIO) -> AsyncGenerator[bytes, None]:
