@@ -121,9 +121,7 @@ def _parse(body: bytes) -> dict[str, Any]:
         raise InvalidArgument(f"request body: not valid JSON: {error}") from None
     if not isinstance(document, dict):
         raise InvalidArgument("request body: must be a JSON object")
-    if b"\\u" in body:
-        document = _whole(document)
-    return document
+    return _whole(document) if b"\\u" in body else document
 
 
 def _whole(document: dict[str, Any]) -> dict[str, Any]:
