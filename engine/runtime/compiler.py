@@ -11,6 +11,7 @@ from engine.errors import InvalidArgument, Unsupported
 
 from . import capabilities, devices, hierarchies, mount, namespaces, plan, rlimits, syscalls
 from .fields import Fields
+from .limits import check_resources
 from .mount import Mount
 from .sysctl import compile_sysctl
 
@@ -37,6 +38,7 @@ def compile_init(
     unshare, join = _namespaces(linux)
     root = fields.object("root")
     _require(unshare | sum(flag for flag, _ in join), linux)
+    check_resources(linux, warnings)
     return plan.InitPlan(
         process=compile_process(config.get("process"), linux.value.get("seccomp"), warnings),
         unshare=unshare,

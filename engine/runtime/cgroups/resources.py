@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from engine.errors import InvalidArgument
+
 
 class Rate(NamedTuple):
     """A ceiling on one block device: bytes or operations per second; 0 lifts it."""
@@ -50,7 +52,10 @@ class Resources(NamedTuple):
 
     @classmethod
     def from_oci(cls, document: Mapping[str, Any]) -> "Resources":
-        """Read OCI `linux.resources` (runtime-spec, config-linux.md); absent and 0 leave alone."""
+        """Read OCI `linux.resources` (runtime-spec, config-linux.md); absent and 0 leave alone.
+
+        Raises InvalidArgument for a device rule of no known type or access.
+        """
         memory, cpu = document.get("memory") or {}, document.get("cpu") or {}
         block = document.get("blockIO") or {}
         pids = document.get("pids") or {}
@@ -71,7 +76,7 @@ class Resources(NamedTuple):
             throttle_write_bps=_rates(block.get("throttleWriteBpsDevice")),
             throttle_read_iops=_rates(block.get("throttleReadIOPSDevice")),
             throttle_write_iops=_rates(block.get("throttleWriteIOPSDevice")),
-            devices=tuple(_rule(rule) for rule in document.get("devices") or ()),
+            devices=tuple(_rule(r, i) for i, r in enumerate(document.get("devices") or ())),
         )
 
 
@@ -79,13 +84,20 @@ def _rates(entries: Sequence[Mapping[str, Any]] | None) -> tuple[Rate, ...]:
     return tuple(Rate(e["major"], e["minor"], e["rate"]) for e in entries or ())
 
 
-def _rule(entry: Mapping[str, Any]) -> DeviceRule:
+def _rule(entry: Mapping[str, Any], index: int) -> DeviceRule:
+    """What is misspelt is refused: the kernel would be told of every device, or of every access."""
+    kind, access = entry.get("type") or "a", entry.get("access") or "rwm"
+    where = f"linux.resources.devices[{index}]"
+    if kind not in ("a", "b", "c"):
+        raise InvalidArgument(f"{where}.type: must be one of a b c, got {kind!r}")
+    if not set(access) <= set("rwm"):
+        raise InvalidArgument(f"{where}.access: must be of r, w and m, got {access!r}")
     return DeviceRule(
         allow=bool(entry.get("allow")),
-        type=entry.get("type") or "a",
+        type=kind,
         major=_any_or_number(entry.get("major")),
         minor=_any_or_number(entry.get("minor")),
-        access=entry.get("access") or "rwm",
+        access=access,
     )
 
 

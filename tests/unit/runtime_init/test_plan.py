@@ -146,6 +146,26 @@ def test_plan_survives_the_wire(config: dict[str, Any]) -> None:
             {"net/../vm/swappiness": "1"},
             "linux.sysctl: 'net/../vm/swappiness' is not a name",
         ),
+        (
+            "linux/resources",
+            {"memory": {"limit": "64m"}},
+            "linux.resources.memory.limit: must be a whole number, got '64m'",
+        ),
+        (
+            "linux/resources",
+            {"blockIO": {"throttleReadBpsDevice": [{"major": 8, "rate": 1}]}},
+            "linux.resources.blockIO.throttleReadBpsDevice[0].minor: missing",
+        ),
+        (
+            "linux/resources",
+            {"devices": [{"allow": False}, {"allow": True, "type": "char"}]},
+            "linux.resources.devices[1].type: must be one of a b c, got 'char'",
+        ),
+        (
+            "linux/resources",
+            {"devices": [{"allow": True, "type": "c", "access": "rx"}]},
+            "linux.resources.devices[0].access: must be of r, w and m, got 'rx'",
+        ),
         ("hostname", "x" * 65, f"hostname: must be at most 64 bytes, got {'x' * 65!r}"),
     ],
 )
@@ -194,6 +214,21 @@ def test_security_labels_are_a_warning(config: dict[str, Any]) -> None:
     warnings: list[str] = []
     plan.compile(config, (), warnings=warnings)
     assert warnings == ["process.apparmorProfile: not supported and not applied"]
+
+
+def test_limits_that_are_not_supported_are_a_warning(config: dict[str, Any]) -> None:
+    config["linux"]["resources"] = {
+        "memory": {"limit": 1 << 26, "checkBeforeUpdate": False},
+        "cpu": {"idle": 1},
+        "unified": {"memory.high": "1"},
+        "hugepageLimits": [],
+    }
+    warnings: list[str] = []
+    plan.compile(config, (), warnings=warnings)
+    assert warnings == [
+        "linux.resources.cpu.idle: not supported and not applied",
+        "linux.resources.unified: not supported and not applied",
+    ]
 
 
 def test_namespaces_tell_the_container_from_its_host(config: dict[str, Any]) -> None:
