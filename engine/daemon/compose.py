@@ -51,6 +51,7 @@ class _Composition:
 
     async def open(self) -> Rooms:
         layout = detect()
+        self._stack.callback(_leave_cgroups, layout, self._options.cgroup_parent)
         database = Database(self._options.data_dir / "engine.db")
         self._stack.callback(database.close)
         events = Exchange()
@@ -170,6 +171,15 @@ def _layers_size(snapshots: Snapshotter) -> Callable[[], int]:
         return sum(layer.size for layer in layers if layer is not None)
 
     return layers_size
+
+
+def _leave_cgroups(layout: Layout, parent: str) -> None:
+    """Remove the parent of all containers' cgroups, where there are none any more."""
+    for hierarchy in layout.hierarchies:
+        try:
+            Path(hierarchy.base, parent).rmdir()
+        except OSError:
+            pass  # containers run on in it, or it was never made
 
 
 async def _end(task: "asyncio.Task[None]") -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from engine.daemon import client, lock
 from engine.daemon.options import Options
+from engine.runtime.cgroups import detect
 from tests.conftest import eventually
 
 pytestmark = pytest.mark.root
@@ -92,6 +93,16 @@ def test_stop_waits_for_the_end_and_cleans_up(engine: Engine) -> None:
     assert not engine.options.socket.exists()
     assert not engine.options.pid_file.exists()
     assert engine.run("stop").stdout == "no engine is running\n"
+
+
+def test_stop_leaves_no_cgroup_without_containers(engine: Engine) -> None:
+    engine.run("start")
+    parent = engine.options.cgroup_parent
+    bases = [Path(hierarchy.base) for hierarchy in detect().hierarchies if hierarchy.writable]
+    for base in bases:
+        (base / parent).mkdir(exist_ok=True)
+    engine.run("stop")
+    assert not any((base / parent).exists() for base in bases)
 
 
 def test_a_second_engine_names_the_first_and_ends(engine: Engine) -> None:
