@@ -5,7 +5,7 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from engine.containers.model import Status
@@ -176,10 +176,8 @@ def _layers_size(snapshots: Snapshotter) -> Callable[[], int]:
 def _leave_cgroups(layout: Layout, parent: str) -> None:
     """Remove the parent of all containers' cgroups, where there are none any more."""
     for hierarchy in layout.hierarchies:
-        try:
+        with suppress(OSError):  # containers run on in it, or it was never made
             Path(hierarchy.base, parent).rmdir()
-        except OSError:
-            pass  # containers run on in it, or it was never made
 
 
 async def _end(task: "asyncio.Task[None]") -> None:
