@@ -27,10 +27,10 @@ def set_sysctl(settings: tuple[tuple[str, str], ...]) -> None:
         _write(f"/proc/sys/{key}", value)
 
 
-def set_oom_score(value: int) -> list[str]:
-    """How soon the kernel kills this process; lowering it needs CAP_SYS_RESOURCE."""
+def set_oom_score(value: int, pid: int | str = "self") -> list[str]:
+    """How soon the kernel kills the process; lowering it needs CAP_SYS_RESOURCE."""
     try:
-        _write("/proc/self/oom_score_adj", str(value))
+        _write(f"/proc/{pid}/oom_score_adj", str(value))
     except PermissionError:
         return [f"oom_score_adj {value} is not permitted and was not set"]
     return []

@@ -16,6 +16,7 @@ from engine.runtime.plan import ExecPlan, InitPlan
 
 from . import steps
 from .channel import ATTACHED, ERROR, PID, READY, START, Channel, StepFailed, pair
+from .settings import set_oom_score
 
 Stdio = tuple[int, int, int]
 
@@ -44,7 +45,7 @@ class Child:
         message, fds = self._receive("init")
         if message[0] != READY:
             raise StepFailed("init", 0, f"unexpected message {message[0]!r}")
-        self.warnings = tuple(message[1])
+        self.warnings += tuple(message[1])
         self.terminal = fds[0] if fds else None
 
     def start(self) -> None:
@@ -88,7 +89,7 @@ def spawn(plan: InitPlan, stdio: Stdio, *, cgroup_fd: int | None = None) -> Chil
     finally:
         leave_pid_namespace(own)
     if plan.unshare & syscalls.CLONE_NEWUSER:
-        _map_ids(child, plan)
+        _set_from_outside(child, plan)
     return child
 
 
@@ -145,9 +146,12 @@ def _adopt(channel: Channel) -> Child:
     return Child(pid, os.pidfd_open(pid), channel)
 
 
-def _map_ids(child: Child, plan: InitPlan) -> None:
+def _set_from_outside(child: Child, plan: InitPlan) -> None:
+    """What a process of a user namespace cannot do for itself: map its ids and set its OOM score."""
     try:
         write_id_maps(child.pid, plan.uid_mappings, plan.gid_mappings)
+        if plan.process.oom_score_adj is not None:
+            child.warnings += tuple(set_oom_score(plan.process.oom_score_adj, child.pid))
     except OSError as error:
         os.kill(child.pid, signal.SIGKILL)
         child.close()

@@ -150,6 +150,8 @@ def _namespaces(context: InitContext) -> None:
         context.wait_attached()  # the maps are written by then
     if any(flag == syscalls.CLONE_NEWPID for flag, _ in plan.join):
         syscalls.set_dumpable(False)  # the others in that namespace must not look in here
+    if not plan.unshare & syscalls.CLONE_NEWUSER:
+        _oom_score(context)  # before a user namespace is joined, where it could only be refused
     namespaces.join(plan.join)
     if plan.namespaces & syscalls.CLONE_NEWUSER:
         os.setresgid(0, 0, 0)
@@ -327,7 +329,6 @@ def _wait_attached(context: Context) -> None:
 
 INIT_STEPS: tuple[Step, ...] = (
     ("namespaces", _namespaces),
-    ("oom score", _oom_score),
     ("mount sources", _sources),
     ("root", _root),
     ("mounts", _mounts),

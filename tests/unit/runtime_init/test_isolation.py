@@ -1,6 +1,9 @@
 """What a container sees of itself and of its host, asked from inside."""
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -212,6 +215,28 @@ def test_user_namespace_maps_ids(root: Path) -> None:
     config["linux"]["uidMappings"] = config["linux"]["gidMappings"] = mapping
     code, text = run(config)
     assert (code, text.split()) == (0, ["0", "0", "0", "65536"])
+
+
+@pytest.fixture
+def open_root(root: Path) -> Iterator[Path]:
+    """A root file system that any user of the host can reach, owned by one of them."""
+    with tempfile.TemporaryDirectory(prefix="berth-init-") as folder:
+        os.chmod(folder, 0o755)
+        made = shutil.copytree(root, Path(folder, "root"), symlinks=True)
+        for path in (made, *made.rglob("*")):
+            os.chown(path, 100000, 100000, follow_symlinks=False)
+        yield made
+
+
+def test_oom_score_holds_for_another_user_of_the_host(open_root: Path) -> None:
+    config = shell(open_root, "cat /proc/self/oom_score_adj")
+    config["linux"]["namespaces"].append({"type": "user"})
+    mapping = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    config["linux"]["uidMappings"] = config["linux"]["gidMappings"] = mapping
+    config["process"]["oomScoreAdj"] = 300
+    running = start(config)
+    assert running.finish() == (0, "300\n")
+    assert running.child.warnings == ()
 
 
 def test_every_namespace_but_the_mounts_can_be_the_hosts(root: Path) -> None:
