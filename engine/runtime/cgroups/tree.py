@@ -71,13 +71,20 @@ def _control(directory: str, words: str) -> bool:
 
 
 def walk(directory: str) -> list[str]:
-    """The cgroup and all below it, children before parents; empty when it is not there."""
-    try:
-        with os.scandir(directory) as entries:
-            below = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return [found for child in below for found in walk(child)] + [directory]
+    """The cgroup and all below it, children before parents; empty when it is not there.
+
+    A container may nest cgroups deeper than Python calls functions.
+    """
+    found, waiting = [], [directory]
+    while waiting:
+        here = waiting.pop()
+        try:
+            with os.scandir(here) as entries:
+                waiting += [e.path for e in entries if e.is_dir(follow_symlinks=False)]
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        found.append(here)
+    return found[::-1]
 
 
 def pids(directory: str) -> list[int]:

@@ -147,7 +147,7 @@ def _adopt(channel: Channel) -> Child:
 
 
 def _set_from_outside(child: Child, plan: InitPlan) -> None:
-    """What a process of a user namespace cannot do for itself: map its ids and set its OOM score."""
+    """What a process of a user namespace cannot do itself: map its ids, set its OOM score."""
     try:
         write_id_maps(child.pid, plan.uid_mappings, plan.gid_mappings)
         if plan.process.oom_score_adj is not None:

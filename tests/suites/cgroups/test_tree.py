@@ -1,7 +1,10 @@
 """Handing controllers down a real cgroup v2 tree, by one that a hybrid machine leaves there."""
 
 import os
+import signal
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -49,9 +52,7 @@ def test_a_parent_with_processes_keeps_its_controllers(delegated: Hierarchy) -> 
     make(delegated, "parent")
     pid = os.fork()
     if pid == 0:
-        os.setsid()
-        while True:
-            os.sched_yield()
+        signal.pause()
     try:
         files.write(f"{delegated.base}/parent/cgroup.procs", str(pid))
         made = make(delegated, "parent/one")
@@ -64,3 +65,19 @@ def test_a_parent_with_processes_keeps_its_controllers(delegated: Hierarchy) -> 
 def test_the_leaf_keeps_its_controllers_to_itself(delegated: Hierarchy) -> None:
     leaf = make(delegated, "parent/one")[-1]
     assert files.read(f"{leaf}/cgroup.subtree_control").split() == []
+
+
+def test_a_tree_deeper_than_the_recursion_limit_is_removed(tmp_path: Path) -> None:
+    """A container that may write its cgroups must not outlive its removal by nesting them."""
+    depth = sys.getrecursionlimit() + 200
+    leaf = tmp_path / "top"
+    leaf.mkdir()
+    here = os.getcwd()
+    os.chdir(leaf)
+    for _ in range(depth):
+        os.mkdir("d")
+        os.chdir("d")
+    os.chdir(here)
+    assert tree.pids(str(leaf)) == []
+    tree.remove(str(leaf), bound=0)
+    assert not leaf.exists()
