@@ -63,6 +63,12 @@ def _pause_word(subject: Subject) -> str:
     return "go on" if subject.container and subject.container.paused else "pause"
 
 
+NO_CONTAINER = "no container is selected"
+NO_IMAGE = "no image is selected"
+# Reasons for which a key is not even named in the footer: there is nothing it could work on.
+NOTHING = (NO_CONTAINER, NO_IMAGE)
+
+
 # -- guards -------------------------------------------------------------------------------------
 
 
@@ -73,11 +79,11 @@ def _linked(subject: Subject) -> str:
 def _some_container(subject: Subject) -> str:
     if subject.marked or subject.container:
         return _linked(subject)
-    return "no container is selected"
+    return NO_CONTAINER
 
 
 def _one_container(subject: Subject) -> str:
-    return _linked(subject) if subject.container else "no container is selected"
+    return _linked(subject) if subject.container else NO_CONTAINER
 
 
 def _running(subject: Subject) -> str:
@@ -85,14 +91,14 @@ def _running(subject: Subject) -> str:
         return _linked(subject)
     held = subject.container
     if held is None:
-        return "no container is selected"
+        return NO_CONTAINER
     return _linked(subject) if held.running else f"{held.name} is not running"
 
 
 def _one_running(subject: Subject) -> str:
     held = subject.container
     if held is None:
-        return "no container is selected"
+        return NO_CONTAINER
     if held.paused:
         return f"{held.name} is paused: unpause it first"
     if held.state is not ContainerState.RUNNING:
@@ -110,11 +116,11 @@ def _pausable(subject: Subject) -> str:
 def _some_image(subject: Subject) -> str:
     if subject.marked or subject.image:
         return _linked(subject)
-    return "no image is selected"
+    return NO_IMAGE
 
 
 def _one_image(subject: Subject) -> str:
-    return _linked(subject) if subject.image else "no image is selected"
+    return _linked(subject) if subject.image else NO_IMAGE
 
 
 def _from_host(subject: Subject) -> str:

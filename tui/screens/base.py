@@ -9,7 +9,7 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 
 from tui import actions
-from tui.actions import Subject
+from tui.actions import NOTHING, Subject
 from tui.informers import Hub
 from tui.render import units
 from tui.screens.following import soon
@@ -47,12 +47,16 @@ class BerthScreen(Screen[None]):
             self.hub.containers.watch(changed=soon(self, self.show_header)),
         ]
         self.set_interval(1.0, self._tick)
+        self.app.theme_changed_signal.subscribe(self, lambda _theme: self.repaint())
         self.show_header()
 
     def on_unmount(self) -> None:
         """No more callbacks."""
         for undo in self._undo:
             undo()
+
+    def repaint(self) -> None:
+        """Another theme: draw again what carries colours of its own."""
 
     def _tick(self) -> None:
         if not self.hub.link.alive:
@@ -114,7 +118,7 @@ class BerthScreen(Screen[None]):
         """Live keys, the nearest scope winning a key."""
         subject = self.subject()
         live = actions.live(self.scopes(), self.keymap)
-        chosen = [(action, keys) for action, keys in live if action.word]
+        chosen = [(a, keys) for a, keys in live if a.word and a.guard(subject) not in NOTHING]
         order = {scope: place for place, scope in enumerate(reversed(self.scopes()))}
         chosen.sort(key=lambda pair: (-max(order.get(s, 0) for s in pair[0].scopes), pair[0].rank))
         return [

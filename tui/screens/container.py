@@ -13,9 +13,9 @@ from textual.widgets import Static
 from tui.actions import Subject
 from tui.clients import ClientError
 from tui.informers import Hub
-from tui.models import Container, ContainerDetail, Image
+from tui.models import Container, ContainerDetail, ContainerState, Image
 from tui.render import containers as render
-from tui.render import inspect
+from tui.render import inspect, units
 from tui.render.text import safe
 from tui.screens.base import BerthScreen, Clock
 from tui.screens.board import CONTAINER_PLOTS, Board, Gauges
@@ -38,14 +38,51 @@ TABS = (
 
 
 class Overview(Vertical, can_focus=True):
-    """Gauges and graphs."""
+    """Gauges and graphs of what runs; how it ended, of what does not."""
 
     scope = "overview"
 
+    def __init__(self, hub: Hub, *, id: str, classes: str) -> None:
+        super().__init__(id=id, classes=classes)
+        self.hub = hub
+
     def compose(self) -> ComposeResult:
-        """Gauges above graphs."""
+        """Gauges above graphs; or how it ended above its last lines."""
         yield Gauges()
         yield Board(CONTAINER_PLOTS, classes="graphs")
+        with Vertical(classes="ended"):
+            yield Static("", classes="facts", markup=False)
+            yield Static("Its last lines", classes="heading", markup=False)
+            yield LogPanel(self.hub, brief=True)
+
+    def show(self, held: Container) -> None:
+        """Bring up to date."""
+        self.set_class(not held.running, "-over")
+        if held.running:
+            metrics = self.hub.metrics
+            self.query_one(Gauges).show(metrics.latest(held.id))
+            self.query_one(Board).show(metrics.series(held.id))
+        else:
+            self.query_one(".facts", Static).update(self._ending(held))
+            self.query_one(LogPanel).show(held)
+
+    def _ending(self, held: Container) -> Text:
+        """Why it does not run."""
+        dim, bad = palette.tone(self, "dim"), palette.tone(self, "bad")
+        text = Text()
+        if held.state is ContainerState.CREATED:
+            return text.append("It was never started; ^t starts it.\n", dim)
+        code = inspect.exit_words(held.exit_code or 0, held.oom_killed)
+        text.append("exit code  ", dim).append(f"{code}\n", bad if held.exit_code else "")
+        if held.oom_killed:
+            limit = units.size(held.limits.memory)
+            text.append("memory     ", dim).append(f"needed more than its limit of {limit}\n", bad)
+        if held.error:
+            text.append("error      ", dim).append(f"{safe(held.error)}\n", bad)
+        text.append("started    ", dim).append(f"{units.date(held.started_at)}\n")
+        text.append("finished   ", dim).append(f"{units.date(held.finished_at)}\n")
+        text.append("restarts   ", dim).append(f"{held.restarts or 0}")
+        return text.append(f"  (policy: {held.restart_policy or 'no'})\n")
 
 
 class ContainerScreen(BerthScreen):
@@ -74,7 +111,7 @@ class ContainerScreen(BerthScreen):
         yield Static("", classes="page-title", markup=False)
         yield TabStrip(TABS)
         with Box(id="body"):
-            yield Overview(id="overview", classes="pane-tab")
+            yield Overview(self.hub, id="overview", classes="pane-tab")
             yield LogPanel(self.hub, id="logs").add_class("pane-tab")
             yield InspectPanel(id="inspect").add_class("pane-tab")
             yield ProcessesPanel(self.hub, id="processes").add_class("pane-tab")
@@ -116,7 +153,7 @@ class ContainerScreen(BerthScreen):
         if self.tab == "overview":
             self._figures()
         elif self.tab == "logs":
-            self.query_one(LogPanel).show(self.held)
+            self.query_one("#logs", LogPanel).show(self.held)
         elif self.tab == "inspect":
             self.run_worker(self._fetch(self.held.id), group="inspect", exclusive=True)
         else:
@@ -126,6 +163,11 @@ class ContainerScreen(BerthScreen):
     def _chosen(self, message: TabStrip.Chosen) -> None:
         self.show_tab(message.key)
 
+    def repaint(self) -> None:
+        """Title and inspect carry colours."""
+        self._title()
+        self.query_one(InspectPanel).repaint()
+
     def on_screen_resume(self) -> None:
         """Another screen measured other containers meanwhile."""
         self.hub.metrics.show([self.held.id])
@@ -134,9 +176,7 @@ class ContainerScreen(BerthScreen):
 
     def _figures(self) -> None:
         if self.tab == "overview" and self.is_current:
-            metrics = self.hub.metrics
-            self.query_one(Gauges).show(metrics.latest(self.held.id))
-            self.query_one(Board).show(metrics.series(self.held.id))
+            self.query_one(Overview).show(self.held)
         self._title()
 
     async def _fetch(self, key: str) -> None:
@@ -163,7 +203,7 @@ class ContainerScreen(BerthScreen):
             return
         else:
             self.held = held
-            if self.tab in ("inspect", "processes"):
+            if self.tab != "logs":
                 self._fill()
         self._title()
         self.show_footer()

@@ -83,6 +83,10 @@ class ImageScreen(BerthScreen):
             rows.append((f"{age.text:>5} {size.text:>10}", Cell(made.text or "—")))
         return Section("History, newest first", tuple(rows))
 
+    def repaint(self) -> None:
+        """The page carries colours."""
+        self.query_one(InspectPanel).repaint()
+
     @property
     def doing(self) -> Doing:
         """What changes the engine."""

@@ -57,6 +57,10 @@ class InspectPanel(Vertical):
         self._problem = text
         self._draw()
 
+    def repaint(self) -> None:
+        """Another theme."""
+        self._draw()
+
     def _draw(self) -> None:
         if self._problem:
             lines = [Text.assemble((f"✕ {self._problem}", palette.tone(self, "bad")))]

@@ -124,6 +124,10 @@ class MainScreen(BerthScreen):
     def _opened(self, message: ResourceTable.Opened) -> None:
         self.perform("image.inspect" if self.current == "images" else "container.open")
 
+    def repaint(self) -> None:
+        """The facts beside the list carry colours."""
+        self.pane.refresh_now()
+
     def on_screen_resume(self) -> None:
         """Catch up with what happened behind another screen."""
         if self.is_mounted:

@@ -189,8 +189,11 @@ def unreachable(reason: str, endpoint: str) -> NoticeState:
     """Why there is no engine, and what to do about it."""
     low = reason.lower()
     if "permission denied" in low:
-        body = f"{reason}\n\nRun berth as root, or join the group that owns the socket:\n"
-        body += "sudo usermod -aG docker $USER, then log in again."
+        body = f"{reason}\n\nRun berth as root (sudo berth)"
+        if "docker" in endpoint:
+            body += ", or join the group that owns the socket:\n"
+            body += "sudo usermod -aG docker $USER, then log in again"
+        body += "."
         return NoticeState("Not allowed to talk to the engine", body, "bad", "✕")
     if "no such file" in low or "refused" in low:
         body = f"{reason}\n\nStart it with `berth engine start`, or point DOCKER_HOST elsewhere."

@@ -74,7 +74,7 @@ class Header(Widget):
         if state.link == "stale":
             said = f"stale {state.since}".rstrip()
         if state.link == "lost":
-            said = f"lost {state.since}".rstrip()
+            said = "no engine"
         parts = [(state.counts + "  " if state.counts else "", "text", False)]
         if state.warnings:
             parts.append((f"▲ {state.warnings} ", "warn", False))

@@ -267,6 +267,11 @@ class LogView(Widget, can_focus=True):
         self.refresh()
         self.post_message(self.Moved())
 
+    def notify_style_update(self) -> None:
+        """Another theme: the lines laid out have the old colours."""
+        super().notify_style_update()
+        self._dirty = True
+
     def on_resize(self) -> None:
         """Another width wraps otherwise."""
         self._changed()
