@@ -15,6 +15,8 @@ from engine.containers.model import Container, Status
 from engine.containers.ports import Monitor
 from engine.containers.remove import remove
 from engine.errors import Conflict, EngineError
+from engine.runtime import state
+from engine.runtime.bundle import STATE
 from engine.runtime.launcher import read_exit_record
 
 BUDGET = 15.0
@@ -92,6 +94,11 @@ async def _take_up(context: Context, live: Live) -> None:
         return
     bundle = context.paths.bundle(live.id)
     if live.running or live.id in context.recovered or bundle.exists():
+        if _is_damaged(bundle):
+            context.warn(
+                f"container {live.name} ({live.id[:12]}): its bundle {bundle} is damaged: what "
+                "ran in it is ended"
+            )
         monitor = await context.launcher.adopt(live.id, bundle)
         if monitor is not None and monitor.status != "created":
             _adopt(context, live, monitor)
@@ -100,6 +107,11 @@ async def _take_up(context: Context, live: Live) -> None:
             await monitor.delete()  # the engine ended between its create and its start
         _record_end(context, live)
     _apply_policies(context, live)
+
+
+def _is_damaged(bundle: Path) -> bool:
+    """A state that is there and cannot be understood: nobody can find its monitor any more."""
+    return (bundle / STATE).exists() and state.read(str(bundle)) is None
 
 
 def _adopt(context: Context, live: Live, monitor: Monitor) -> None:
