@@ -1,6 +1,7 @@
 """Directories of an extraction as open descriptors, reached one component at a time.
 
-No step follows a symlink, so nothing that the archive made can lead outside the root.
+The kernel follows no symlink here, so nothing that the archive made can lead outside the root;
+links on the way to an entry are resolved by name, as long as they stay inside.
 """
 
 import errno
@@ -14,19 +15,48 @@ from engine.snapshots.tree import DIRECTORY
 
 Place = tuple[str, ...]
 _OPEN_LIMIT = 128
+_LINKS_LIMIT = 40  # as the kernel's own
+_OUT = ", which leads out of the root"
 
 
 class Directories:
     """Opens, makes and forgets directories below `root`, a descriptor that stays the caller's.
 
-    A descriptor handed out is valid until the next call. `replace` is asked when a whiteout mark
-    stands where a directory is needed, and puts one there.
+    A descriptor handed out is valid until the next call, and so is a place that `real` gave while
+    no entry is replaced. `replace` is asked when a whiteout mark stands where a directory is
+    needed, and puts one there.
     """
 
     def __init__(self, root: int, replace: Callable[[int, str], None] | None = None) -> None:
         self._root = root
         self._replace = replace
         self._open: dict[Place, int] = {}
+
+    def real(self, place: Place) -> Place:
+        """Where `place` is once the links on its way are resolved; what is missing stays as it is.
+
+        Raises UnsafeArchive for a link that is absolute or climbs out of the root.
+        """
+        if not place or place in self._open:
+            return place
+        at: Place = ()
+        link: Place = ()
+        left, links = list(place), 0
+        while left:
+            name = left.pop(0)
+            if name == "..":  # of a link: an entry's own name has none
+                at = _above(at, link)
+                continue
+            step = (*at, name)
+            target = None if step in self._open else self._link(at, name)
+            if target is None:
+                at = step
+                continue
+            link, links = step, links + 1
+            if target.startswith("/") or links > _LINKS_LIMIT:
+                raise _through("symbolic link", link, _OUT)
+            left = [part for part in target.split("/") if part not in {"", "."}] + left
+        return at
 
     def open(self, place: Place) -> int:
         """The directory at `place`; made, with its parents, when it is not there.
@@ -57,6 +87,14 @@ class Directories:
         for descriptor in self._open.values():
             os.close(descriptor)
         self._open.clear()
+
+    def _link(self, at: Place, name: str) -> str | None:
+        """What the link `name` says; None for anything else, which is for `open` to judge."""
+        with suppress(FileNotFoundError, UnsafeArchive):
+            directory = self.existing(at)
+            if directory is not None and _is_link(lstat(directory, name)):
+                return os.readlink(name, dir_fd=directory)
+        return None
 
     def _walk(self, place: Place, step: Callable[[int, Place], int]) -> int:
         depth = len(place) - 1
@@ -97,9 +135,21 @@ def enter(current: int, place: Place) -> int:
     except OSError as error:
         if error.errno not in {errno.ENOTDIR, errno.ELOOP}:
             raise
-    status = lstat(current, place[-1])
-    what = "symbolic link" if status and stat.S_ISLNK(status.st_mode) else "file"
-    raise UnsafeArchive(f"an entry goes through the {what} {'/'.join(place)!r:.120}")
+    raise _through("symbolic link" if _is_link(lstat(current, place[-1])) else "file", place)
+
+
+def _above(at: Place, link: Place) -> Place:
+    if not at:
+        raise _through("symbolic link", link, _OUT)
+    return at[:-1]
+
+
+def _through(what: str, place: Place, why: str = "") -> UnsafeArchive:
+    return UnsafeArchive(f"an entry goes through the {what} {'/'.join(place)!r:.120}{why}")
+
+
+def _is_link(status: os.stat_result | None) -> bool:
+    return status is not None and stat.S_ISLNK(status.st_mode)
 
 
 def lstat(directory: int, name: str) -> os.stat_result | None:

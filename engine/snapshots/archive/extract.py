@@ -53,7 +53,7 @@ class Extractor:
         self._owner = (os.geteuid(), os.getegid())
         self.size = 0
         self.entries = 0
-        self._make: dict[Kind, Callable[[Entry, int, str], None]] = {
+        self._make: dict[Kind, Callable[[Entry, int, Place], None]] = {
             Kind.SYMLINK: self._symlink,
             Kind.HARDLINK: self._hardlink,
             Kind.CHARACTER: self._device,
@@ -95,7 +95,8 @@ class Extractor:
         self._decorate(self._root, entry)
         self._times[()] = entry.mtime_ns
 
-    def _entry(self, entry: Entry, place: Place, tar: TarReader) -> None:
+    def _entry(self, entry: Entry, name: Place, tar: TarReader) -> None:
+        place = (*self._directories.real(name[:-1]), name[-1])
         parent = self._directories.open(place[:-1])
         if entry.kind is Kind.DIRECTORY:
             self._directory(entry, parent, place)
@@ -104,7 +105,7 @@ class Extractor:
             self._file(entry, parent, place, tar)
             return
         self._make_room(parent, place)
-        self._make[entry.kind](entry, parent, place[-1])
+        self._make[entry.kind](entry, parent, place)
 
     def _file(self, entry: Entry, parent: int, place: Place, tar: TarReader) -> None:
         name = place[-1]
@@ -134,16 +135,17 @@ class Extractor:
         self._decorate(self._directories.open(place), entry)
         self._times[place] = entry.mtime_ns
 
-    def _symlink(self, entry: Entry, parent: int, name: str) -> None:
+    def _symlink(self, entry: Entry, parent: int, place: Place) -> None:
         if not entry.link or "\0" in entry.link:
             raise UnsafeArchive(f"entry {entry.name!r:.120}: a symbolic link to nowhere")
-        os.symlink(entry.link, name, dir_fd=parent)
-        self._own(entry, parent, name)
+        os.symlink(entry.link, place[-1], dir_fd=parent)
+        self._own(entry, parent, place[-1])
 
-    def _hardlink(self, entry: Entry, parent: int, name: str) -> None:
+    def _hardlink(self, entry: Entry, _parent: int, place: Place) -> None:
         """Only to what this very root holds; its owner and times are its target's."""
         target = split(entry.link, f"hard link {entry.name!r:.60} to")
-        source = self._directories.existing(target[:-1]) if target else None
+        directory = self._directories.real(target[:-1])
+        source = self._directories.existing(directory) if target else None
         status = None if source is None else lstat(source, target[-1])
         if source is None or status is None or stat.S_ISDIR(status.st_mode) or is_mark(status):
             raise UnsafeArchive(
@@ -151,28 +153,30 @@ class Extractor:
             )
         source = os.dup(source)  # opening the other directory may close this one
         try:
-            parent = self._directories.open(split(entry.name)[:-1])
-            os.link(target[-1], name, src_dir_fd=source, dst_dir_fd=parent, follow_symlinks=False)
+            parent = self._directories.open(place[:-1])
+            os.link(
+                target[-1], place[-1], src_dir_fd=source, dst_dir_fd=parent, follow_symlinks=False
+            )
         finally:
             os.close(source)
 
-    def _device(self, entry: Entry, parent: int, name: str) -> None:
+    def _device(self, entry: Entry, parent: int, place: Place) -> None:
         if (entry.major, entry.minor) == (0, 0) or entry.major < 0 or entry.minor < 0:
             raise UnsafeArchive(
                 f"entry {entry.name!r:.120}: device {entry.major}:{entry.minor} is not allowed"
             )
         kind = stat.S_IFCHR if entry.kind is Kind.CHARACTER else stat.S_IFBLK
         try:
-            os.mknod(name, kind | 0o600, os.makedev(entry.major, entry.minor), dir_fd=parent)
+            os.mknod(place[-1], kind | 0o600, os.makedev(entry.major, entry.minor), dir_fd=parent)
         except (PermissionError, OverflowError) as error:
             raise UnsafeArchive(
                 f"entry {entry.name!r:.120}: a {entry.kind} cannot be made here: {error}"
             ) from None
-        self._own(entry, parent, name, chmod=True)
+        self._own(entry, parent, place[-1], chmod=True)
 
-    def _fifo(self, entry: Entry, parent: int, name: str) -> None:
-        os.mknod(name, stat.S_IFIFO | 0o600, dir_fd=parent)
-        self._own(entry, parent, name, chmod=True)
+    def _fifo(self, entry: Entry, parent: int, place: Place) -> None:
+        os.mknod(place[-1], stat.S_IFIFO | 0o600, dir_fd=parent)
+        self._own(entry, parent, place[-1], chmod=True)
 
     def _whiteout(self, entry: Entry, place: Place) -> None:
         whiteout = whiteouts.read(entry.name, place)
@@ -181,9 +185,10 @@ class Extractor:
         if not whiteout.place:
             self.opaque = True  # no mark on a layer's root has a meaning to overlayfs
         elif whiteout.opaque:
-            whiteouts.mark_opaque(self._directories.open(whiteout.place))
+            place = self._directories.real(whiteout.place)
+            whiteouts.mark_opaque(self._directories.open(place))
         else:
-            parent = self._directories.open(whiteout.place[:-1])
+            parent = self._directories.open(self._directories.real(whiteout.place[:-1]))
             whiteouts.mark_hidden(parent, whiteout.place[-1])
 
     def _make_room(self, parent: int, place: Place) -> None:

@@ -90,15 +90,16 @@ def apply(tar: TarReader, root: int) -> None:
 
 
 def _delete(directories: Directories, whiteout: Whiteout) -> None:
-    place = whiteout.place
     if whiteout.opaque:
+        place = directories.real(whiteout.place)
         directory = directories.existing(place)
         if directory is not None:
             for name in os.listdir(directory):
                 directories.forget((*place, name))
                 tree.remove_at(directory, name)
         return
-    parent = directories.existing(place[:-1])
+    above, name = directories.real(whiteout.place[:-1]), whiteout.place[-1]
+    parent = directories.existing(above)
     if parent is not None:
-        directories.forget(place)
-        tree.remove_at(parent, place[-1])
+        directories.forget((*above, name))
+        tree.remove_at(parent, name)

@@ -179,6 +179,53 @@ def test_parents_that_the_archive_leaves_out_are_made(inside: Path, extract: Ext
     assert stat.S_IMODE((inside / "a" / "b").stat().st_mode) == 0o755
 
 
+def test_entries_through_a_link_that_stays_inside_land_where_it_leads(
+    inside: Path, extract: Extract
+) -> None:
+    """Merged-usr trees put together from packages: `lib -> usr/lib`, then `lib/x`."""
+    symlink, directory = tarfile.SYMTYPE, tarfile.DIRTYPE
+    extractor = extract(
+        make_tar(
+            member("lib", symlink, linkname="usr/lib"),
+            (member("lib/first"), b"made with its directory"),
+            member("usr/lib", directory, mode=0o751),
+            member("usr/lib64", symlink, linkname="../lib"),
+            (member("usr/lib64/second"), b"2"),
+            member("lib/deep", directory, mode=0o700, mtime=1_000_000_000),
+            (member("lib/deep/f"), b"x"),
+            member("hard", tarfile.LNKTYPE, linkname="lib/second"),
+            member("lib/.wh.gone"),
+            member("usr/lib64/deep/.wh..wh..opq"),
+            (member("lib/first"), b"again"),
+        )
+    )
+    assert os.readlink(inside / "lib") == "usr/lib"
+    assert stat.S_IMODE((inside / "usr" / "lib").stat().st_mode) == 0o751
+    assert listing(inside / "usr" / "lib") == ["deep", "deep/f", "first", "gone", "second"]
+    assert (inside / "usr" / "lib" / "first").read_bytes() == b"again"
+    assert (inside / "hard").samefile(inside / "usr" / "lib" / "second")
+    assert _is_mark(inside / "usr" / "lib" / "gone")
+    assert _is_opaque(inside / "usr" / "lib" / "deep")
+    assert (inside / "usr" / "lib" / "deep").stat().st_mtime == 1_000_000_000
+    assert extractor.entries == 11
+
+
+def test_a_directory_that_became_a_link_takes_no_stale_descriptor(
+    inside: Path, extract: Extract
+) -> None:
+    symlink, directory = tarfile.SYMTYPE, tarfile.DIRTYPE
+    extract(
+        make_tar(
+            member("a", directory, mode=0o755),
+            (member("a/old"), b"x"),
+            member("b", directory, mode=0o755),
+            member("a", symlink, linkname="b"),
+            (member("a/new"), b"x"),
+        )
+    )
+    assert listing(inside) == ["a", "b", "b/new"]
+
+
 def test_a_leading_slash_is_the_archives_own_root(inside: Path, extract: Extract) -> None:
     extract(make_tar((member("/etc/x"), b"x"), member("y", tarfile.LNKTYPE, linkname="/etc/x")))
     assert (inside / "y").samefile(inside / "etc" / "x")

@@ -60,7 +60,31 @@ HOSTILE = {
             member("b", SYMLINK, linkname="a"),
             (member("b/escaped"), b"x"),
         ),
-        "through the symbolic link 'b'",
+        "through the symbolic link 'a', which leads out",
+    ),
+    "through a link that climbs and comes back": (
+        make_tar(member("l", SYMLINK, linkname="../root/d"), (member("l/x"), b"x")),
+        "through the symbolic link 'l', which leads out",
+    ),
+    "through a link whose own way is shorter than it looks": (
+        make_tar(
+            member("here", SYMLINK, linkname="."),
+            member("l", SYMLINK, linkname="here/.."),
+            (member("l/witness"), b"overwritten"),
+        ),
+        "through the symbolic link 'here', which leads out",
+    ),
+    "through links in a circle": (
+        make_tar(
+            member("a", SYMLINK, linkname="b"),
+            member("b", SYMLINK, linkname="a"),
+            (member("a/x"), b"x"),
+        ),
+        "through the symbolic link",
+    ),
+    "through a link to a file": (
+        make_tar((member("f"), b"x"), member("l", SYMLINK, linkname="f"), (member("l/x"), b"x")),
+        "through the file 'f'",
     ),
     "through a directory that became a symlink": (
         make_tar(
