@@ -6,16 +6,12 @@ from functools import cache
 from .plan import CgroupMount
 from .rootfs.cgroup import MOUNT_POINT
 
-_NOT_NAMES = frozenset(
-    ("rw", "ro", "xattr", "clone_children", "noprefix", "favordynmods", "cpuset_v2_mode")
-)
-
 
 @cache
 def mounted() -> tuple[CgroupMount, ...]:
     """The cgroup mounts at and below /sys/fs/cgroup; read once, since hosts never change them."""
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
-        parsed = [_parse(line) for line in lines if " - cgroup" in line]
+        parsed = [parse(line, _names()) for line in lines if " - cgroup" in line]
     return tuple(each for each in parsed if each is not None)
 
 
@@ -30,7 +26,14 @@ def links() -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def _parse(line: str) -> CgroupMount | None:
+def _names() -> frozenset[str]:
+    """Every controller and `name=…` that some hierarchy of this host has."""
+    with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as lines:
+        return frozenset(name for line in lines for name in line.split(":")[1].split(","))
+
+
+def parse(line: str, names: frozenset[str]) -> CgroupMount | None:
+    """One mount of a hierarchy from a mountinfo line; None when it is somewhere else."""
     before, _, after = line.partition(" - ")
     _, _, _, root, point, *_ = before.split()
     kind, _, options = after.split()
@@ -38,10 +41,6 @@ def _parse(line: str) -> CgroupMount | None:
         return None
     if kind == "cgroup2":
         return CgroupMount(point, root, 2, "")
-    return CgroupMount(point, root, 1, _controllers(options))
-
-
-def _controllers(options: str) -> str:
-    """What names the hierarchy among its super block options (`rw,xattr,name=systemd`)."""
-    kept = [o for o in options.split(",") if o not in _NOT_NAMES]
-    return ",".join(o for o in kept if not o.startswith("release_agent="))
+    # The other super block options (xattr, seclabel, ...) do not tell one hierarchy from another.
+    controllers = ",".join(option for option in options.split(",") if option in names)
+    return CgroupMount(point, root, 1, controllers)

@@ -5,12 +5,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine.runtime import init
+from engine.runtime import hierarchies, init
 from engine.runtime.hierarchies import mounted
 
 from .harness import compile, drive, make_config, shell
@@ -50,6 +51,26 @@ def test_container_is_born_in_the_given_cgroup(root: Path, group: Path) -> None:
 
 def test_born_inside_its_cgroup_is_the_root_of_its_view(root: Path, group: Path) -> None:
     assert "0::/" in lines(shell(root, "cat /proc/self/cgroup"), group)
+
+
+def test_options_of_the_mount_are_no_controllers() -> None:
+    """SELinux adds `seclabel`; taken for a name it would hide the hierarchy's own place."""
+    line = "33 31 0:30 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,seclabel,memory"
+    found = hierarchies.parse(line, frozenset({"memory", "cpu", ""}))
+    assert found is not None and found.option == "memory"
+
+
+def test_a_hierarchy_this_process_is_not_in_is_never_shown_whole(root: Path) -> None:
+    config = shell(root, "true")
+    config["linux"]["namespaces"] = [
+        each for each in config["linux"]["namespaces"] if each["type"] != "cgroup"
+    ]
+    first = next((each for each in mounted() if each.version == 1), None)
+    if first is None:
+        pytest.skip("needs a cgroup v1 hierarchy mounted below /sys/fs/cgroup")
+    compiled = replace(compile(config), cgroup_mounts=(replace(first, option="unknown"),))
+    with pytest.raises(init.StepFailed, match=f"no cgroup of this process.*{first.mount_point}"):
+        drive(lambda stdio: init.spawn(compiled, stdio))
 
 
 def test_exec_is_born_in_the_given_cgroup(root: Path, group: Path) -> None:
