@@ -48,15 +48,15 @@ def _make(root: int, path: str, directory: bool, resolve: int) -> int:
     except FileNotFoundError:
         parts = [part for part in path.split("/") if part not in ("", ".")]
     for _ in range(_LONGEST_CHAIN):
-        dangling = _make_missing(root, parts, directory, resolve)
-        if dangling is None:
-            return open_path(root, "/".join(parts), flags, resolve)
-        parts = dangling
+        made = _make_missing(root, parts, directory, resolve)
+        if isinstance(made, int):
+            return made
+        parts = made
     raise OSError(errno.ELOOP, f"open {path}: too many symbolic links")
 
 
-def _make_missing(root: int, parts: list[str], directory: bool, resolve: int) -> list[str] | None:
-    """Make what is missing of `parts`; the spelled-out path if a dangling link is in the way."""
+def _make_missing(root: int, parts: list[str], directory: bool, resolve: int) -> int | list[str]:
+    """Make and open what is missing; the spelled-out path if a dangling link is in the way."""
     parent = os.dup(root)
     try:
         for index, part in enumerate(parts):
@@ -69,13 +69,16 @@ def _make_missing(root: int, parts: list[str], directory: bool, resolve: int) ->
                 try:
                     _make_one(parent, part, leaf_file)
                 except FileExistsError:
-                    return _follow(parent, parts, index)
+                    followed = _follow(parent, parts, index)
+                    os.close(parent)
+                    return followed
                 found = open_path(root, prefix, flags, resolve)
             os.close(parent)
             parent = found
-    finally:
+    except BaseException:
         os.close(parent)
-    return None
+        raise
+    return parent
 
 
 def _make_one(parent: int, name: str, file: bool) -> None:
@@ -87,6 +90,11 @@ def _make_one(parent: int, name: str, file: bool) -> None:
 
 
 def _follow(parent: int, parts: list[str], index: int) -> list[str]:
-    link = os.readlink(parts[index], dir_fd=parent)
+    try:
+        link = os.readlink(parts[index], dir_fd=parent)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOENT):
+            raise
+        return parts  # no link: another container that shares this tree was faster, so walk again
     start = [] if link.startswith("/") else parts[:index]
     return [*start, *(p for p in link.split("/") if p not in ("", ".")), *parts[index + 1 :]]

@@ -2,7 +2,9 @@
 
 import errno
 import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,18 @@ def test_no_descriptor_is_left_open(tree: tuple[int, Path]) -> None:
     os.close(paths.make_directory(tree[0], "/link/a/b"))
     os.close(paths.make_file(tree[0], "/link/a/c"))
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_containers_that_share_a_volume_may_make_the_same_path_at_once(
+    tree: tuple[int, Path],
+) -> None:
+    together = threading.Barrier(4)
+
+    def make(number: int) -> str:
+        together.wait(20)
+        return where(paths.make_directory(tree[0], f"/{number}/b/c/d/e"), tree[1])
+
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(60):
+            made = list(pool.map(make, [number] * 4))
+            assert made == [f"/{number}/b/c/d/e"] * 4
