@@ -24,6 +24,17 @@ class DeviceRule(NamedTuple):
     access: str = "rwm"
 
 
+# What runc lets every container that denies something have all the same: making any node, and
+# using the devices that the OCI spec promises (config-linux.md) and pseudo terminals.
+_ALWAYS = (
+    DeviceRule(True, "c", access="m"),
+    DeviceRule(True, "b", access="m"),
+    *(DeviceRule(True, "c", 1, minor) for minor in (3, 5, 7, 8, 9)),
+    *(DeviceRule(True, "c", 5, minor) for minor in (0, 2)),
+    DeviceRule(True, "c", 136),
+)
+
+
 class Resources(NamedTuple):
     """Limits to set; None (or empty) leaves what is there alone.
 
@@ -76,12 +87,19 @@ class Resources(NamedTuple):
             throttle_write_bps=_rates(block.get("throttleWriteBpsDevice")),
             throttle_read_iops=_rates(block.get("throttleReadIOPSDevice")),
             throttle_write_iops=_rates(block.get("throttleWriteIOPSDevice")),
-            devices=tuple(_rule(r, i) for i, r in enumerate(document.get("devices") or ())),
+            devices=_rules(document.get("devices") or ()),
         )
 
 
 def _rates(entries: Sequence[Mapping[str, Any]] | None) -> tuple[Rate, ...]:
     return tuple(Rate(e["major"], e["minor"], e["rate"]) for e in entries or ())
+
+
+def _rules(entries: Sequence[Mapping[str, Any]]) -> tuple[DeviceRule, ...]:
+    rules = tuple(_rule(entry, index) for index, entry in enumerate(entries))
+    if all(rule.allow for rule in rules):
+        return rules
+    return rules + tuple(rule for rule in _ALWAYS if rule not in rules)
 
 
 def _rule(entry: Mapping[str, Any], index: int) -> DeviceRule:

@@ -34,11 +34,23 @@ def test_every_field_is_read() -> None:
     assert (read.cpuset_cpus, read.cpuset_mems, read.pids_limit) == ("0-1", "0", -1)
     assert (read.blkio_weight, read.throttle_read_bps) == (6, (Rate(8, 0, 7),))
     assert read.throttle_write_iops == (Rate(8, 1, 8),)
-    assert read.devices == (
+    assert read.devices[:3] == (
         DeviceRule(False, "a", None, None, "rwm"),
         DeviceRule(True, "c", 1, 3, "rw"),
         DeviceRule(True, "c", 136, None, "rwm"),
     )
+
+
+def test_devices_every_container_needs_are_allowed_after_a_denial() -> None:
+    denied = Resources.from_oci({"devices": [{"allow": False, "access": "rwm"}]}).devices
+    assert denied[0] == DeviceRule(False)
+    assert DeviceRule(True, "c", 1, 3) in denied
+    assert all(rule.allow for rule in denied[1:])
+    everything = [{"allow": True, "access": "rwm"}]
+    assert Resources.from_oci({"devices": everything}).devices == (DeviceRule(True),)
+    given = [{"allow": False}, {"allow": True, "type": "c", "major": 1, "minor": 3}]
+    devices = Resources.from_oci({"devices": given}).devices
+    assert devices.count(DeviceRule(True, "c", 1, 3)) == 1
 
 
 def test_absent_and_zero_leave_alone() -> None:
