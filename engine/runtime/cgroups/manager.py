@@ -43,29 +43,32 @@ class Manager:
     """A cgroup named `path` (`berth/<id>`) in every hierarchy that can be written.
 
     Controllers are looked for on v1 first; a v2 hierarchy beside them (hybrid) is joined too,
-    because its cgroup.kill and cgroup.freeze do their work better than anything v1 has.
+    because its cgroup.kill and cgroup.freeze do their work better than anything v1 has. There it
+    may have another name, `unified`: v2 has no rename.
     """
 
-    def __init__(self, layout: Layout, path: str) -> None:
+    def __init__(self, layout: Layout, path: str, *, unified: str = "") -> None:
         self.path = _checked(path)
         self.layout = layout
+        self._unified_path = _checked(unified) if unified else self.path
         self._writable = tuple(h for h in layout.hierarchies if h.writable)
-        self.unified = self._directory(layout.unified)
+        self.unified = self._directory(layout.unified) if layout.unified else None
 
-    def _directory(self, hierarchy: Hierarchy | None) -> str | None:
-        return f"{hierarchy.base}/{self.path}" if hierarchy else None
+    def _directory(self, hierarchy: Hierarchy) -> str:
+        path = self.path if hierarchy.version == 1 else self._unified_path
+        return f"{hierarchy.base}/{path}"
 
     def directories(self) -> list[str]:
         """One directory a hierarchy, whether it exists or not."""
-        return [f"{hierarchy.base}/{self.path}" for hierarchy in self._writable]
+        return [self._directory(hierarchy) for hierarchy in self._writable]
 
     def find(self, v1: str, v2: str) -> tuple[int, str] | None:
         """Version and directory of a controller known by these names; None when there is none."""
         found = self.layout.find(v1)
         if found and found.version == 1:
-            return 1, f"{found.base}/{self.path}"
+            return 1, self._directory(found)
         found = self.layout.find(v2)
-        return (2, f"{found.base}/{self.path}") if found and found.version == 2 else None
+        return (2, self._directory(found)) if found and found.version == 2 else None
 
     def create(self) -> None:
         """Make it everywhere, or nowhere. Raises AlreadyInUse, or OSError naming the path."""
@@ -81,6 +84,17 @@ class Manager:
             for directory in reversed(made):
                 tree.remove(directory, bound=0)
             raise
+
+    def rename(self, path: str) -> None:
+        """Move it to `path`, below the same parent, wherever the kernel can (v1).
+
+        Raises AlreadyInUse when processes live there; then it may have either name.
+        """
+        path = _checked(path)
+        for hierarchy in self._writable:
+            if hierarchy.version == 1:
+                tree.rename(self._directory(hierarchy), f"{hierarchy.base}/{path}")
+        self.path = path  # _unified_path stays
 
     def exists(self) -> bool:
         return any(os.path.isdir(directory) for directory in self.directories())
@@ -120,7 +134,8 @@ class Manager:
 
     def _census(self) -> str | None:
         """The hierarchy that is asked who is there: any would do, v2 cannot be left by mistake."""
-        return self.unified or next(iter(self.directories()), None)
+        places = ([self.unified] if self.unified else []) + self.directories()
+        return next((place for place in places if os.path.isdir(place)), None)
 
     def freeze(self) -> None:
         """Stop every process and wait until they stand; raises RuntimeFailure after a bound."""

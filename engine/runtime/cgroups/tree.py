@@ -34,18 +34,31 @@ def make(hierarchy: Hierarchy, path: str, made: list[str]) -> None:
             cpuset.inherit(parent, directory)
 
 
+def rename(directory: str, new: str) -> None:
+    """Give a v1 cgroup another name; a leaf of that name with no process in it goes."""
+    try:
+        os.rename(directory, new)  # noqa: PTH104 (the monitor does without pathlib)
+    except FileExistsError:
+        _remove_left_over(new)
+        os.rename(directory, new)  # noqa: PTH104
+
+
 def _mkdir(directory: str, *, fresh: bool) -> bool:
     try:
         os.mkdir(directory)
     except FileExistsError:
         if not fresh:
             return False
-        try:
-            remove(directory, bound=0)
-        except OSError as error:
-            raise AlreadyInUse(f"cgroup {directory} holds processes already") from error
+        _remove_left_over(directory)
         os.mkdir(directory)
     return True
+
+
+def _remove_left_over(directory: str) -> None:
+    try:
+        remove(directory, bound=0)
+    except OSError as error:
+        raise AlreadyInUse(f"cgroup {directory} holds processes already") from error
 
 
 def enable(directory: str) -> None:

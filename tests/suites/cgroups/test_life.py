@@ -97,6 +97,29 @@ def test_a_cgroup_with_processes_is_not_taken_over(
     assert group.pids() == [child.pid]
 
 
+def test_a_renamed_one_is_still_the_same(group: Manager, layout: Layout, start: Start) -> None:
+    """v2 keeps the old name, and whoever knows only the new one still finds the processes."""
+    child = start("sys.stdin.read()")
+    old = group.path
+    group.rename(f"{PARENT}/two")
+    assert group.pids() == [child.pid]
+    known = Manager(layout, f"{PARENT}/two" if layout.mode != "v2" else old)
+    assert known.pids() == [child.pid]
+    known.kill()
+    child.wait()
+    group.remove()
+    assert not any(os.path.isdir(directory) for directory in group.directories())
+
+
+def test_a_renamed_one_takes_the_place_of_an_empty_leftover(group: Manager, layout: Layout) -> None:
+    needs(layout, "pids", "")
+    Manager(layout, f"{PARENT}/two").create()
+    Manager(layout, f"{PARENT}/two").apply(Resources(pids_limit=3))
+    group.rename(f"{PARENT}/two")
+    assert group.stats().pids.limit is None
+    Manager(layout, f"{PARENT}/two").remove()
+
+
 def test_freezing_stops_all_progress(group: Manager, start: Start) -> None:
     child = start(TICK)
     assert moves(child, 10)
