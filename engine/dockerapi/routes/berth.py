@@ -82,7 +82,9 @@ class BerthRoutes:
         await lines.open()
         try:
             image = await progress.relay(work, lines)
-        except EngineError as error:
+        except ConnectionError:
+            raise  # the client went away
+        except (EngineError, OSError) as error:
             await lines.fail(str(error))
         else:
             await lines.send({"aux": {"ID": str(image.id)}})

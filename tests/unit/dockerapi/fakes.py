@@ -233,6 +233,8 @@ class FakeImages:
         progress(f"copying {programs[0]}")
         if programs[0] == "nosuch":
             raise NotFound("no program named nosuch on this host")
+        if programs[0] == "forbidden":
+            raise PermissionError(1, "Operation not permitted", "bin")
         return make_image(reference)
 
     def tag(self, name: str, target: str) -> None:

@@ -81,12 +81,19 @@ async def test_from_host_tells_progress_and_id(api: Api) -> None:
     assert lines[1]["aux"]["ID"].startswith("sha256:")
 
 
-async def test_from_host_tells_failure_in_band(api: Api) -> None:
-    document = {"programs": ["nosuch"], "reference": "host:latest"}
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("nosuch", "no program named nosuch on this host"),
+        ("forbidden", "[Errno 1] Operation not permitted: 'bin'"),
+    ],
+)
+async def test_from_host_tells_failure_in_band(api: Api, program: str, words: str) -> None:
+    document = {"programs": [program], "reference": "host:latest"}
     url = "http://berth/berth/v1/images/from-host"
     async with api.client.post(url, json=document) as response:
         lines = [json.loads(line) async for line in response.content]
-    assert lines[-1]["error"] == "no program named nosuch on this host"
+    assert lines[-1]["error"] == words
     assert lines[-1]["errorDetail"] == {"message": lines[-1]["error"]}
 
 
