@@ -118,6 +118,12 @@ class ImageConfig:
         """One a layer, lowest first."""
         return chain_ids(self.diff_ids)
 
+    @property
+    def chain_id(self) -> Digest | None:
+        """What a container's root is stacked on; None for an image without layers."""
+        chain = self.chain_ids
+        return chain[-1] if chain else None
+
     @classmethod
     def from_json(cls, document: Any) -> "ImageConfig":
         """Raises InvalidArgument when rootfs is missing or a field has the wrong type."""

@@ -5,6 +5,7 @@ a failure can be read without a trace.
 """
 
 import ctypes
+import errno
 import os
 import struct
 
@@ -60,25 +61,26 @@ _CAPABILITY_VERSION_3 = 0x20080522
 # Numbers from pidfd_send_signal (424) up are the same on every architecture.
 _NR_PIDFD_SEND_SIGNAL, _NR_OPEN_TREE, _NR_MOVE_MOUNT = 424, 428, 429
 _NR_CLONE3, _NR_CLOSE_RANGE, _NR_OPENAT2, _NR_MOUNT_SETATTR = 435, 436, 437, 442
-_NUMBERS = {
-    "x86_64": {
-        "pivot_root": 155,
-        "keyctl": 250,
-        "seccomp": 317,
-        "capget": 125,
-        "capset": 126,
-        "bpf": 321,
-    },
-    "aarch64": {
-        "pivot_root": 41,
-        "keyctl": 219,
-        "seccomp": 277,
-        "capget": 90,
-        "capset": 91,
-        "bpf": 280,
-    },
+_X86_64 = {
+    "pivot_root": 155,
+    "keyctl": 250,
+    "seccomp": 317,
+    "capget": 125,
+    "capset": 126,
+    "bpf": 321,
 }
-_numbers = _NUMBERS.get(os.uname().machine, _NUMBERS["x86_64"])
+# include/uapi/asm-generic/unistd.h
+_GENERIC = {
+    "pivot_root": 41,
+    "keyctl": 219,
+    "seccomp": 277,
+    "capget": 90,
+    "capset": 91,
+    "bpf": 280,
+}
+_NUMBERS = {"x86_64": _X86_64} | dict.fromkeys(("aarch64", "riscv64", "loongarch64"), _GENERIC)
+_MACHINE = os.uname().machine
+_numbers = _NUMBERS.get(_MACHINE, {})
 
 _libc.mount.argtypes = (
     ctypes.c_char_p,
@@ -95,6 +97,8 @@ _libc.sethostname.argtypes = (ctypes.c_char_p, ctypes.c_size_t)
 _libc.setdomainname.argtypes = (ctypes.c_char_p, ctypes.c_size_t)
 
 _long = ctypes.c_long
+# A new ctypes array type dirties some hundred pages, so it is not left to a forked process.
+_CapabilitySets = ctypes.c_char * 24
 Path = str | bytes
 
 
@@ -106,6 +110,18 @@ def _fail(call: str, what: Path | None = None) -> OSError:
 
 def _encode(path: Path | None) -> bytes | None:
     return None if path is None else os.fsencode(path)
+
+
+def _number(call: str) -> int:
+    """The call's number here. Another machine's number would be another call, made as root."""
+    if call not in _numbers:
+        raise OSError(errno.ENOSYS, f"{call}: its number on {_MACHINE} is not known")
+    return _numbers[call]
+
+
+def _address(data: bytes) -> int:
+    """Where `data` lies, for as long as the caller holds it; no array type is made for it."""
+    return ctypes.c_void_p.from_buffer(ctypes.c_char_p(data)).value or 0
 
 
 # --- processes ---------------------------------------------------------------------------------
@@ -215,7 +231,7 @@ def umount(target: Path, flags: int = 0) -> None:
 
 def pivot_root(new_root: Path, put_old: Path) -> None:
     """pivot_root(2)."""
-    number = _long(_numbers["pivot_root"])
+    number = _long(_number("pivot_root"))
     if _syscall(number, os.fsencode(new_root), os.fsencode(put_old)) < 0:
         raise _fail("pivot_root", new_root)
 
@@ -264,8 +280,8 @@ def openat2(directory: int, path: Path, flags: int, *, mode: int = 0, resolve: i
 def capget() -> tuple[int, int, int]:
     """This process's (effective, permitted, inheritable) sets as bit masks."""
     header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
-    data = ctypes.create_string_buffer(24)
-    if _syscall(_long(_numbers["capget"]), header, data) < 0:
+    data = _CapabilitySets()
+    if _syscall(_long(_number("capget")), header, data) < 0:
         raise _fail("capget")
     low, high = struct.unpack("=3I", data.raw[:12]), struct.unpack("=3I", data.raw[12:])
     effective, permitted, inheritable = (a | b << 32 for a, b in zip(low, high, strict=True))
@@ -277,22 +293,21 @@ def capset(effective: int, permitted: int, inheritable: int) -> None:
     sets = (effective, permitted, inheritable)
     header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
     data = struct.pack("=6I", *(s & 0xFFFFFFFF for s in sets), *(s >> 32 for s in sets))
-    if _syscall(_long(_numbers["capset"]), header, data) < 0:
+    if _syscall(_long(_number("capset")), header, data) < 0:
         raise _fail("capset")
 
 
 def seccomp_set_filter(program: bytes, flags: int = 0) -> None:
     """Load a BPF program (8 bytes an instruction) as this thread's filter."""
-    buffer = ctypes.create_string_buffer(program, len(program))
-    fprog = struct.pack("@HP", len(program) // 8, ctypes.addressof(buffer))
-    number = _long(_numbers["seccomp"])
+    fprog = struct.pack("@HP", len(program) // 8, _address(program))
+    number = _long(_number("seccomp"))
     if _syscall(number, _long(SECCOMP_SET_MODE_FILTER), _long(flags), fprog) < 0:
         raise _fail("seccomp")
 
 
 def new_session_keyring() -> None:
     """Give this process a session keyring of its own; without a name nobody else can join it."""
-    if _syscall(_long(_numbers["keyctl"]), _long(KEYCTL_JOIN_SESSION_KEYRING), None) < 0:
+    if _syscall(_long(_number("keyctl")), _long(KEYCTL_JOIN_SESSION_KEYRING), None) < 0:
         raise _fail("keyctl", "join session keyring")
 
 
@@ -308,6 +323,15 @@ def setdomainname(name: str) -> None:
     encoded = os.fsencode(name)
     if _libc.setdomainname(encoded, len(encoded)) < 0:
         raise _fail("setdomainname", encoded)
+
+
+# --- files -------------------------------------------------------------------------------------
+
+
+def syncfs(fd: int) -> None:
+    """Write back the whole file system that an open file is on, and no other."""
+    if _libc.syncfs(fd) < 0:
+        raise _fail("syncfs")
 
 
 # --- control groups ----------------------------------------------------------------------------
@@ -327,14 +351,13 @@ def inotify_modify(path: Path) -> int:
 
 def bpf_load_device_program(instructions: bytes) -> int:
     """Load a BPF_PROG_TYPE_CGROUP_DEVICE program (8 bytes an instruction); a descriptor of it."""
-    code = ctypes.create_string_buffer(instructions, len(instructions))
-    license_name = ctypes.create_string_buffer(b"Apache-2.0")
+    license_name = b"Apache-2.0"
     attributes = struct.pack(
         "=IIQQ",
         BPF_PROG_TYPE_CGROUP_DEVICE,
         len(instructions) // 8,
-        ctypes.addressof(code),
-        ctypes.addressof(license_name),
+        _address(instructions),
+        _address(license_name),
     )
     return _bpf(BPF_PROG_LOAD, attributes, "load device program")
 
@@ -348,7 +371,7 @@ def bpf_attach_device_program(cgroup_fd: int, program_fd: int) -> None:
 def _bpf(command: int, attributes: bytes, what: str) -> int:
     size = max(len(attributes), 128)
     buffer = ctypes.create_string_buffer(attributes, size)
-    result = int(_syscall(_long(_numbers["bpf"]), _long(command), buffer, _long(size)))
+    result = int(_syscall(_long(_number("bpf")), _long(command), buffer, _long(size)))
     if result < 0:
         raise _fail("bpf", what)
     return result

@@ -24,7 +24,7 @@ class Copy:
 
     def __init__(self, root: Path) -> None:
         self._layers = Layers(root)
-        self._writable = Writable(root, self._layers)
+        self._writable = Writable(root, self._layers, (_ROOT,))
 
     async def unpack(
         self,

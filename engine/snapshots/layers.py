@@ -1,5 +1,8 @@
 """The unpacked layers of a snapshotter: made once, renamed into place when complete.
 
+Everything of a layer is on the disk before the rename, so that a power failure cannot leave one
+that only looks complete.
+
 layers/<chain id hex>/fs          the tree
 layers/<chain id hex>/layer.json  what it is; written before the rename, never after
 tmp/                              what is being made; emptied at start
@@ -17,8 +20,10 @@ from typing import Any
 from engine.errors import Conflict, InvalidArgument, NotFound
 from engine.oci import fields
 from engine.oci.digest import Digest
+from engine.runtime.syscalls import syncfs
 from engine.snapshots import tree
 from engine.snapshots.snapshotter import Layer
+from engine.snapshots.whole import whole
 
 _log = logging.getLogger(__name__)
 TREE = "fs"
@@ -64,24 +69,11 @@ class Layers:
         self, chain_id: Digest, parent: Digest | None, make: Callable[[Path], Layer]
     ) -> Layer:
         """The layer, made by `make(tree)` unless it is there already."""
-        async with self._locks.setdefault(chain_id, asyncio.Lock()):
-            known = self._known.get(chain_id)
-            if known is not None:
-                return known
-            if parent is not None:
-                self.require(parent)
-            layer = await asyncio.to_thread(self._add, chain_id, make)
-            self._known[chain_id] = layer
-            return layer
+        return await whole(self._add_one(chain_id, parent, make))
 
     async def remove(self, chain_id: Digest) -> None:
         """Raises Conflict while another layer stands on this one."""
-        async with self._locks.setdefault(chain_id, asyncio.Lock()):
-            above = [layer for layer in self._known.values() if layer.parent == chain_id]
-            if above:
-                raise Conflict(f"layer {chain_id} has another on it: {above[0].chain_id}")
-            if self._known.pop(chain_id, None) is not None:
-                await asyncio.to_thread(self._remove, chain_id)
+        await whole(self._remove_one(chain_id))
 
     def clean(self) -> None:
         """Empty `tmp`: nothing in it was finished."""
@@ -94,6 +86,27 @@ class Layers:
         path.rename(target / "old")
         tree.remove(target)
 
+    async def _add_one(
+        self, chain_id: Digest, parent: Digest | None, make: Callable[[Path], Layer]
+    ) -> Layer:
+        async with self._locks.setdefault(chain_id, asyncio.Lock()):
+            known = self._known.get(chain_id)
+            if known is not None:
+                return known
+            if parent is not None:
+                self.require(parent)
+            layer = await asyncio.to_thread(self._add, chain_id, make)
+            self._known[chain_id] = layer
+            return layer
+
+    async def _remove_one(self, chain_id: Digest) -> None:
+        async with self._locks.setdefault(chain_id, asyncio.Lock()):
+            above = [layer for layer in self._known.values() if layer.parent == chain_id]
+            if above:
+                raise Conflict(f"layer {chain_id} has another on it: {above[0].chain_id}")
+            if self._known.pop(chain_id, None) is not None:
+                await asyncio.to_thread(self.discard, self._root / chain_id.encoded)
+
     def _add(self, chain_id: Digest, make: Callable[[Path], Layer]) -> Layer:
         working = Path(tempfile.mkdtemp(prefix="layer-", dir=self.tmp))
         try:
@@ -102,6 +115,7 @@ class Layers:
             layer = make(filled)
             _write_record(working / _RECORD, layer)
             working.chmod(0o700)
+            _sync(working)
             self._move_in(working, self._root / chain_id.encoded)
             return layer
         finally:
@@ -111,9 +125,6 @@ class Layers:
         if place.exists():  # set aside at start, because its record could not be read
             self.discard(place)
         working.rename(place)
-
-    def _remove(self, chain_id: Digest) -> None:
-        self.discard(self._root / chain_id.encoded)
 
     def _read_all(self) -> list[tuple[Digest, Layer]]:
         found = []
@@ -135,10 +146,15 @@ def _write_record(path: Path, layer: Layer) -> None:
         "entries": layer.entries,
         "opaque": layer.opaque,
     }
-    with path.open("w") as file:
-        json.dump(record, file)
-        file.flush()
-        os.fsync(file.fileno())
+    path.write_text(json.dumps(record))
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, tree.DIRECTORY)
+    try:
+        syncfs(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _read_record(path: Path) -> Layer:

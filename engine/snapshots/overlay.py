@@ -33,7 +33,7 @@ class Overlay:
         self._links = root / "l"
         self._links.mkdir(parents=True, exist_ok=True)
         self._layers = Layers(root)
-        self._writable = Writable(root, self._layers)
+        self._writable = Writable(root, self._layers, (_UPPER, _WORK))
         self._names: dict[Digest, str] = {}
 
     async def unpack(

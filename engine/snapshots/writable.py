@@ -5,7 +5,7 @@ import json
 import logging
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from engine.errors import AlreadyInUse, InvalidArgument, NotFound
@@ -13,6 +13,7 @@ from engine.oci import fields
 from engine.oci.digest import Digest
 from engine.snapshots import tree
 from engine.snapshots.layers import Layers
+from engine.snapshots.whole import whole
 
 _log = logging.getLogger(__name__)
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
@@ -20,10 +21,16 @@ _RECORD = "snapshot.json"
 
 
 class Writable:
-    """`make(directory)` fills a new snapshot's directory, in a thread."""
+    """`make(directory)` fills a new snapshot's directory with `parts`, in a thread.
 
-    def __init__(self, root: Path, layers: Layers) -> None:
+    A snapshot with a damaged record is not known until it is asked for again: then its files are
+    found as they were, and only the record is written anew.
+    """
+
+    def __init__(self, root: Path, layers: Layers, parts: Sequence[str]) -> None:
         self._root = root / "snapshots"
+        self._parts = tuple(parts)
+        self._making: set[str] = set()
         self._root.mkdir(parents=True, exist_ok=True)
         self._layers = layers
         self._parents = dict(self._read_all())
@@ -47,32 +54,43 @@ class Writable:
     async def add(self, key: str, parent: Digest | None, make: Callable[[Path], None]) -> None:
         """Raises AlreadyInUse when the key is taken."""
         place = self._place(key)
-        if place.exists():
+        if key in self._parents or key in self._making:
             raise AlreadyInUse(f"snapshot {key} exists already")
-        await asyncio.to_thread(self._add, place, parent, make)
-        self._parents[key] = parent
+        self._making.add(key)
+        try:
+            await whole(self._add_one(place, parent, make))
+        finally:
+            self._making.discard(key)
 
     async def remove(self, key: str) -> None:
-        place = self._place(key)
-        if place.exists():
-            await asyncio.to_thread(self._layers.discard, place)
-        self._parents.pop(key, None)
+        await whole(self._remove_one(self._place(key)))
 
     def parents(self) -> set[Digest]:
         """The layers that snapshots stand on."""
         return {parent for parent in self._parents.values() if parent is not None}
 
+    async def _add_one(
+        self, place: Path, parent: Digest | None, make: Callable[[Path], None]
+    ) -> None:
+        await asyncio.to_thread(self._add, place, parent, make)
+        self._parents[place.name] = parent
+
+    async def _remove_one(self, place: Path) -> None:
+        if place.exists():
+            await asyncio.to_thread(self._layers.discard, place)
+        self._parents.pop(place.name, None)
+
     def _add(self, place: Path, parent: Digest | None, make: Callable[[Path], None]) -> None:
+        if place.exists():
+            if all((place / part).is_dir() for part in self._parts):
+                _write_record(place, parent)
+                return
+            self._layers.discard(place)
         working = Path(tempfile.mkdtemp(prefix="snapshot-", dir=self._layers.tmp))
         try:
             make(working)
-            (working / _RECORD).write_text(json.dumps({"parent": parent}))
-            try:
-                working.rename(place)
-            except OSError:
-                if place.exists():
-                    raise AlreadyInUse(f"snapshot {place.name} exists already") from None
-                raise
+            _write_record(working, parent)
+            working.rename(place)
         finally:
             tree.remove(working)
 
@@ -89,3 +107,9 @@ class Writable:
         if not _KEY.fullmatch(key):
             raise InvalidArgument(f"invalid snapshot key: {key!r:.80}")
         return self._root / key
+
+
+def _write_record(directory: Path, parent: Digest | None) -> None:
+    new = directory / f"{_RECORD}.new"
+    new.write_text(json.dumps({"parent": parent}))
+    new.rename(directory / _RECORD)

@@ -4,11 +4,13 @@ The mounts are made in a private mount namespace of a child process, as a contai
 """
 
 import asyncio
+import errno
 import io
 import json
 import os
 import subprocess
 import tarfile
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -212,6 +214,79 @@ async def test_a_damaged_layer_is_set_aside_and_can_be_unpacked_again(
     assert await unpack(again, {"a": "1"}) == chain
     mounts = await again.prepare("c", chain)
     assert run_in(mounts, tmp_path, "cat a") == "1"
+
+
+async def test_a_snapshot_with_a_damaged_record_keeps_its_files_when_asked_for_again(
+    make: Callable[[], Snapshotter], tmp_path: Path
+) -> None:
+    first = make()
+    chain = await unpack(first, {"a": "1"})
+    run_in(await first.prepare("c", chain), tmp_path, "echo -n 2 > written")
+    (tmp_path / "snapshots" / "snapshots" / "c" / "snapshot.json").write_text("")
+    assert run_in(await make().prepare("c", chain), tmp_path, "cat a written") == "12"
+    again = make()
+    assert again.keys() == ["c"]
+    with pytest.raises(Conflict, match="in use by a container"):
+        await again.remove_layer(chain)
+
+
+async def test_a_snapshot_that_lost_its_files_is_made_anew(
+    make: Callable[[], Snapshotter], tmp_path: Path
+) -> None:
+    (tmp_path / "snapshots" / "snapshots" / "c").mkdir(parents=True)
+    snapshots = make()
+    chain = await unpack(snapshots, {"a": "1"})
+    assert run_in(await snapshots.prepare("c", chain), tmp_path, "cat a") == "1"
+
+
+async def test_one_of_two_who_want_the_same_key_gets_it(snapshots: Snapshotter) -> None:
+    chain = await unpack(snapshots, {"a": "1"})
+    both = await asyncio.gather(
+        snapshots.prepare("c", chain), snapshots.prepare("c", chain), return_exceptions=True
+    )
+    assert sum(isinstance(result, AlreadyInUse) for result in both) == 1
+
+
+async def test_a_cancelled_unpack_ends_before_its_caller_does(snapshots: Snapshotter) -> None:
+    """Or its thread would put the layer there later, over one that is in use by then."""
+    reading, go_on = threading.Event(), threading.Event()
+    data = layer({"a": "1"})
+    chain = Digest.of(data)
+
+    def open_layer() -> io.BytesIO:
+        reading.set()
+        go_on.wait(10)
+        return io.BytesIO(data)
+
+    unpacking = asyncio.ensure_future(snapshots.unpack(chain, None, chain, open_layer))
+    await asyncio.to_thread(reading.wait, 10)
+    for _ in range(2):  # the second is of somebody who is tired of waiting
+        unpacking.cancel()
+        await asyncio.wait({unpacking}, timeout=0.05)
+        assert not unpacking.done()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await unpacking
+    assert snapshots.layer(chain) is not None
+    await snapshots.remove_layer(chain)
+
+
+async def test_a_layer_is_on_the_disk_before_it_is_in_place(
+    snapshots: Snapshotter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The failing disk: a layer that could not be written back is not there afterwards."""
+
+    def fail(fd: int) -> None:
+        [working] = (tmp_path / "snapshots" / "tmp").iterdir()
+        assert (working / "fs" / "a").read_text() == "1"
+        assert os.path.samestat(os.fstat(fd), working.stat())
+        raise OSError(errno.EIO, "syncfs: input/output error")
+
+    monkeypatch.setattr("engine.snapshots.layers.syncfs", fail)
+    with pytest.raises(OSError, match="syncfs"):
+        await unpack(snapshots, {"a": "1"})
+    assert _left(tmp_path) == []
+    assert list(snapshots.layers()) == []
 
 
 async def test_a_damaged_snapshot_is_set_aside_and_can_be_removed(
