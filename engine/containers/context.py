@@ -79,15 +79,17 @@ class Context:
         draft.write_text(json.dumps(encode(live.record)))
         draft.replace(path)
 
-    def change(self, live: Live, **fields: Any) -> None:
-        """Replace fields of the record and save it.
+    def change(self, live: Live, *, copied: bool = False, **fields: Any) -> None:
+        """Replace fields of the record and save it; `copied` is for what its copy has to know.
 
         What has happened has happened: a full disk is said, and keeps nobody from hearing of it.
         """
         live.record = dataclasses.replace(live.record, **fields)
         try:
             self.save(live)
-        except Unavailable as error:
+            if copied:
+                self.save_copy(live)
+        except (Unavailable, OSError) as error:
             log.error("the state of container %s is not saved: %s", live.name, error)
 
     def change_state(self, live: Live, **fields: Any) -> None:

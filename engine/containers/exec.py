@@ -15,6 +15,7 @@ from engine.containers.sessions import Session
 from engine.containers.spec.process import exec_process
 from engine.containers.spec.rootfs import Rootfs
 from engine.containers.spec.users import resolve
+from engine.containers.validate import text
 from engine.errors import (
     CommandNotExecutable,
     CommandNotFound,
@@ -59,7 +60,7 @@ async def start(
     session.started = True
     try:
         process = await _start(live, monitor, session)
-    except EngineError as error:
+    except (EngineError, asyncio.CancelledError) as error:
         _record_failure(context, live, session, error)
         raise
     _record_start(context, live, session, process)
@@ -101,7 +102,7 @@ def _record_start(context: Context, live: Live, session: Session, process: ExecS
     session.watcher = context.tasks.spawn(watching, f"exec {session.record.id[:12]}")
 
 
-def _record_failure(context: Context, live: Live, session: Session, error: EngineError) -> None:
+def _record_failure(context: Context, live: Live, session: Session, error: BaseException) -> None:
     _publish(context, live, session, "exec_start")
     code = next((c for kind, c in _CODES.items() if isinstance(error, kind)), _FAILED)
     _record_end(context, live, session, code)
@@ -149,11 +150,9 @@ def _check_config(config: ExecConfig) -> None:
     if config.working_dir and not config.working_dir.startswith("/"):
         raise InvalidArgument(f"Cwd must be an absolute path: {config.working_dir}")
     for entry in config.env:
-        if not entry.partition("=")[0] or "\0" in entry:
+        if not entry.partition("=")[0]:
             raise InvalidArgument(f"invalid environment variable: {entry!r}")
-    for word in config.cmd:
-        if "\0" in word:
-            raise InvalidArgument(f"invalid command: {word!r} has a null byte")
+    text.check(config)
 
 
 def _words(config: ExecConfig) -> str:

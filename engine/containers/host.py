@@ -38,7 +38,7 @@ def parse_list(text: str) -> frozenset[int]:
 
 
 def _number(text: str) -> int:
-    number = int(text) if text.isascii() and text.isdigit() else -1
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
     if not 0 <= number <= 8192:
         raise ValueError(f"not a CPU or node number: {text!r}")
     return number

@@ -6,7 +6,7 @@ from engine.containers import signals
 from engine.containers.context import Context
 from engine.containers.live import Live
 from engine.containers.model import Status
-from engine.errors import NotRunning
+from engine.errors import NotRunning, Unavailable
 
 
 async def kill(context: Context, live: Live, signal: str) -> None:
@@ -27,10 +27,13 @@ async def send(context: Context, live: Live, number: int) -> None:
 
     Raises:
         NotRunning: there is no process.
+        Unavailable: there is one, and its monitor was silent when the engine started.
     """
     monitor = live.monitor
-    if monitor is None or not live.running:
+    if not live.running:
         raise NotRunning(f"container {live.id} is not running")
+    if monitor is None:
+        raise Unavailable(f"the monitor of container {live.id} does not answer: try again later")
     await monitor.kill(int(number))
     context.publish(live, "kill", signal=str(number))
     if live.status is Status.PAUSED and number in _ending(live):

@@ -22,6 +22,7 @@ from engine.errors import (
     CommandNotExecutable,
     CommandNotFound,
     EngineError,
+    NotRunning,
     RuntimeFailure,
 )
 from engine.runtime.launcher import CreateOptions
@@ -57,16 +58,26 @@ async def _start(context: Context, live: Live) -> Monitor:
     try:
         monitor = await _create(context, live)
         listen(context, live, monitor)
-        for pending in tuple(live.pending):
-            await pending.connect(monitor)
+        await _connect(live, monitor)
         await monitor.start()
+        with suppress(NotRunning):  # it has ended already: who came so late sees just that
+            await _connect(live, monitor)
     except BaseException:
         _abandon(live)
         if monitor is not None:
             await asyncio.shield(_undo(monitor))
         raise
-    live.pending.clear()
+    _abandon(live)
     return monitor
+
+
+async def _connect(live: Live, monitor: Monitor) -> None:
+    """Attach whoever waits for a process, also those who come while others are attached."""
+    while live.pending:
+        pending = live.pending[0]
+        await pending.connect(monitor)
+        if pending in live.pending:  # else its client has left meanwhile
+            live.pending.remove(pending)
 
 
 async def _undo(monitor: Monitor) -> None:
@@ -131,7 +142,8 @@ def _record_start(context: Context, live: Live, monitor: Monitor) -> None:
 def follow(context: Context, live: Live, monitor: Monitor) -> None:
     """Take a running monitor as the container's: measure it, and act when it ends."""
     live.monitor = monitor
-    measure(context, live, monitor)
+    if context.sampler is not None:
+        context.sampler.track(live.id, monitor.cgroup, monitor.pid, live.name)
     watching = exits.watch(context, live, monitor)
     live.watcher = context.tasks.spawn(watching, f"watch {live.name}")
 
@@ -139,12 +151,6 @@ def follow(context: Context, live: Live, monitor: Monitor) -> None:
 def listen(context: Context, live: Live, monitor: Monitor) -> None:
     """Pass on what the monitor tells; from before the start, for what happens at once."""
     monitor.on_event(partial(_on_event, context, live))
-
-
-def measure(context: Context, live: Live, monitor: Monitor) -> None:
-    """Have it sampled under its present name."""
-    if context.sampler is not None:
-        context.sampler.track(live.id, monitor.cgroup, monitor.pid, live.name)
 
 
 def _on_event(context: Context, live: Live, event: str) -> None:

@@ -11,6 +11,7 @@ from engine.containers.spec.namespaces import is_host_network
 from engine.errors import InvalidArgument, NotFound
 
 _HEALTH = ("none", "starting", "healthy", "unhealthy")
+_CODE, _PORT = re.compile(r"-?[0-9]{1,9}"), re.compile(r"[0-9]{1,5}")
 _ACTIVE = (Status.RUNNING, Status.PAUSED, Status.RESTARTING)
 
 _Test = Callable[[Container, str], bool]
@@ -79,7 +80,7 @@ def _check(filters: Filters) -> None:
         if value not in _HEALTH:
             raise InvalidArgument(f"invalid filter 'health={value}'")
     for value in filters.get("exited"):
-        if not value.lstrip("-").isdigit():
+        if not _CODE.fullmatch(value):
             raise InvalidArgument(f"invalid filter 'exited={value}'")
     for value in filters.get("name"):
         _pattern(value)
@@ -127,10 +128,14 @@ def _publishes(record: Container, value: str) -> bool:
 def _has_port(ports: Sequence[str], value: str) -> bool:
     number, _, protocol = value.partition("/")
     low, _, high = number.partition("-")
-    if not low.isdigit() or not (high or low).isdigit():
+    high = high or low
+    if not _PORT.fullmatch(low) or not _PORT.fullmatch(high):
         raise InvalidArgument(f"invalid filter port: {value}")
-    wanted = {f"{n}/{protocol or 'tcp'}" for n in range(int(low), min(int(high or low), 65535) + 1)}
-    return any(port in wanted for port in ports)
+    for port in ports:
+        own, _, kind = port.partition("/")
+        if kind == (protocol or "tcp") and own.isdigit() and int(low) <= int(own) <= int(high):
+            return True
+    return False
 
 
 _TESTS: dict[str, _Test] = {

@@ -1,5 +1,7 @@
 """prune: remove every container that does not run."""
 
+import logging
+
 from engine.containers.context import Context
 from engine.containers.filters import PRUNE, Filters
 from engine.containers.listing import has_labels
@@ -8,8 +10,10 @@ from engine.containers.model import Container, Pruned
 from engine.containers.remove import remove
 from engine.containers.stats import size
 from engine.containers.times import parse as parse_time
-from engine.errors import Conflict, InvalidArgument
+from engine.errors import Conflict, EngineError, InvalidArgument
 from engine.events import Event
+
+log = logging.getLogger(__name__)
 
 
 async def prune(context: Context, filters: Filters) -> Pruned:
@@ -30,11 +34,14 @@ async def prune(context: Context, filters: Filters) -> Pruned:
 
 
 async def _remove(context: Context, live: Live) -> int | None:
-    """Bytes that were freed; None when it was started or removed by somebody else meanwhile."""
+    """Bytes that were freed; None when it is still there, or was removed by somebody else."""
     used = (await size(context, live)).rw
     try:
         await remove(context, live, force=False)
     except Conflict:
+        return None  # started, or removed by somebody else, meanwhile
+    except EngineError as error:
+        log.warning("prune leaves container %s: %s", live.name, error)
         return None
     return used
 

@@ -68,10 +68,13 @@ async def _delete(context: Context, live: Live) -> None:
     except (EngineError, OSError) as error:
         message = f"unable to remove container {live.id}: {error}"
         context.change_state(live, status=Status.DEAD, error=message)
+        _tell_removal(live)
         raise RuntimeFailure(message) from error
     context.table.delete(live.id)
     context.execs.forget(live.id)
     context.registry.drop(live)
+    if context.sampler is not None:
+        context.sampler.forget(live.id)
 
 
 def _tell(live: Live) -> None:
@@ -80,6 +83,11 @@ def _tell(live: Live) -> None:
     for pending in live.pending:
         pending.abandon()
     live.pending.clear()
+    _tell_removal(live)
+
+
+def _tell_removal(live: Live) -> None:
+    """That it is gone, or that it could not be removed: the state has the error."""
     state = live.record.state
     for waiter in live.removal_waiters:
         if not waiter.done():

@@ -3,7 +3,9 @@
 import asyncio
 import dataclasses
 import json
+import logging
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from engine.containers import exits, health, restart_policy
@@ -19,8 +21,12 @@ from engine.runtime import state
 from engine.runtime.bundle import STATE
 from engine.runtime.launcher import read_exit_record
 
+log = logging.getLogger(__name__)
+
 BUDGET = 15.0
 """Seconds for finding all monitors; they are asked at the same time."""
+AGAIN = 5.0
+"""Seconds until a monitor that did not answer is asked again."""
 
 LOST = "the container's monitor is gone and left no exit record: its exit code is not known"
 
@@ -58,6 +64,9 @@ def _recover(context: Context) -> None:
     for home in sorted(context.paths.containers.iterdir()):
         if context.registry.get(home.name) is not None:
             continue
+        if not (context.paths.record(home.name).exists() or context.paths.log(home.name).exists()):
+            context.paths.discard(home.name)  # the engine ended within a create
+            continue
         try:
             document = json.loads(context.paths.record(home.name).read_text())
             live = _add(context, decode(Container, document), home.name)
@@ -86,25 +95,46 @@ async def _restore(context: Context, live: Live) -> None:
     except (EngineError, OSError, TimeoutError) as error:
         words = str(error) or f"no answer within {BUDGET:g} s"
         context.warn(f"cannot restore container {live.name} ({live.id[:12]}): {words}")
+        context.tasks.spawn(_try_again(context, live), f"restore {live.name}")
+
+
+async def _try_again(context: Context, live: Live) -> None:
+    """A monitor that was silent may only be slow: its container is not given up."""
+    while True:
+        await asyncio.sleep(AGAIN)
+        async with live.lock:
+            if live.monitor is not None or not _is_lost(context, live):
+                return
+            with suppress(EngineError, OSError, TimeoutError):
+                async with asyncio.timeout(BUDGET):
+                    await _take_up(context, live)
+                log.info("container %s (%s) is restored", live.name, live.id[:12])
+                return
+
+
+def _is_lost(context: Context, live: Live) -> bool:
+    """Whether there may be a process that we do not hold."""
+    bundle = context.paths.bundle(live.id)
+    return live.running or live.id in context.recovered or bundle.exists()
 
 
 async def _take_up(context: Context, live: Live) -> None:
     if live.status in (Status.REMOVING, Status.DEAD):
         _remove_later(context, live)
         return
-    bundle = context.paths.bundle(live.id)
-    if live.running or live.id in context.recovered or bundle.exists():
+    if _is_lost(context, live):
+        bundle = context.paths.bundle(live.id)
         if _is_damaged(bundle):
             context.warn(
                 f"container {live.name} ({live.id[:12]}): its bundle {bundle} is damaged: what "
                 "ran in it is ended"
             )
         monitor = await context.launcher.adopt(live.id, bundle)
-        if monitor is not None and monitor.status != "created":
+        if monitor is not None and monitor.status == state.Status.RUNNING:
             _adopt(context, live, monitor)
             return
         if monitor is not None:
-            await monitor.delete()  # the engine ended between its create and its start
+            await monitor.delete()  # it was never started, or has ended and waits to be told so
         _record_end(context, live)
     _apply_policies(context, live)
 
@@ -131,9 +161,12 @@ def _adopt(context: Context, live: Live, monitor: Monitor) -> None:
 
 
 def _record_end(context: Context, live: Live) -> None:
-    """It ended while no engine looked; one that was only created did not run at all."""
+    """It ended while no engine looked; one that was only created did not run at all.
+
+    An exit that is in the record already is not told, and not counted, twice.
+    """
     outcome = read_exit_record(context.paths.exit(live.id))
-    if outcome is not None:
+    if outcome is not None and outcome.finished_at != live.record.state.finished_at:
         exits.finish(context, live, outcome)
     elif live.running:
         exits.finish_lost(context, live, LOST)

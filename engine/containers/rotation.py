@@ -8,7 +8,7 @@ from engine.errors import InvalidArgument
 DEFAULT_BYTES = 64 * 1024 * 1024
 DEFAULT_FILES = 4
 
-_SIZE = re.compile(r"(\d+)([kmg]?)b?")
+_SIZE = re.compile(r"(\d{1,15})([kmg]?)b?")
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 
@@ -38,6 +38,6 @@ def _bytes(text: str) -> int | None:
 def _files(text: str) -> int:
     if not text:
         return DEFAULT_FILES
-    if not text.isascii() or not text.isdigit() or int(text) == 0:
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) == 0:
         raise InvalidArgument(f"invalid count for log opt 'max-file': '{text}'")
     return int(text)

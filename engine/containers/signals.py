@@ -16,7 +16,7 @@ def parse(text: str) -> int:
         InvalidArgument: Linux has no such signal.
     """
     name = text.strip().upper()
-    if name.isascii() and name.isdigit():
+    if name.isascii() and name.isdigit() and len(name) < 10:
         return _numbered(int(name), text)
     name = name.removeprefix("SIG")
     known = signal.Signals.__members__.get(f"SIG{name}") or _ALIASES.get(name)

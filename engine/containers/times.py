@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from engine.errors import InvalidArgument
 
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
+_PART = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)(ns|us|µs|ms|s|m|h)")
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_STAMP = re.compile(r"(\d+)(?:\.(\d{1,9}))?")
+_STAMP = re.compile(r"(\d{1,12})(?:\.(\d{1,9}))?")
 
 
 def parse(text: str) -> int:

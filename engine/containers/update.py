@@ -78,5 +78,6 @@ def _record(context: Context, live: Live, limits: Resources, policy: RestartPoli
     if policy is not None and policy.name:
         changes["restart_policy"] = policy
     host = dataclasses.replace(live.record.host_config, **changes)
-    context.change(live, host_config=host)
-    context.save_copy(live)
+    context.change(live, copied=True, host_config=host)
+    if context.sampler is not None:
+        context.sampler.refresh(live.id)

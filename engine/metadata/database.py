@@ -47,7 +47,7 @@ class Database:
         return self._decode(table, key, rows[0][0]) if rows else None
 
     def put(self, table: str, key: str, document: Document) -> None:
-        """Raises Unavailable when nothing can be written: no room, no right."""
+        """Raises Unavailable when nothing can be written: no room, no right, a damaged file."""
         text = json.dumps(document, separators=(",", ":"))
         self._write(
             "INSERT INTO documents(tab, key, document) VALUES(?, ?, ?) "
@@ -92,7 +92,7 @@ class Database:
     def _write(self, statement: str, values: Sequence[Any]) -> None:
         try:
             self._connection.execute(statement, values)
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             raise Unavailable(f"cannot write to {self.path}: {error}") from error
 
     def _open(self) -> sqlite3.Connection:

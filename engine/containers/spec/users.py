@@ -10,6 +10,8 @@ from typing import Protocol
 from engine.errors import InvalidArgument
 
 _MAXIMUM = 2**31 - 1
+_DIGITS = 20
+"""More of them are refused unread: Python does not convert numbers of any length."""
 
 
 class Files(Protocol):
@@ -81,7 +83,7 @@ def _gid(groups: list[_Group], wanted: str) -> int:
 def _number(text: str) -> int | None:
     if not (text.isascii() and text.isdigit()):
         return None
-    if int(text) > _MAXIMUM:
+    if not _is_id(text):
         raise InvalidArgument(f"uids and gids must be in range 0-{_MAXIMUM}: {text}")
     return int(text)
 
@@ -107,4 +109,9 @@ def _rows(files: Files, path: str, fields: int) -> list[list[str]]:
 
 
 def _are_numbers(*texts: str) -> bool:
-    return all(text.isascii() and text.isdigit() for text in texts)
+    """Rows with others are passed over: the kernel would cut them to the id of somebody else."""
+    return all(text.isascii() and text.isdigit() and _is_id(text) for text in texts)
+
+
+def _is_id(digits: str) -> bool:
+    return len(digits) <= _DIGITS and int(digits) <= _MAXIMUM

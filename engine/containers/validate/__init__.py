@@ -6,11 +6,12 @@ what this engine does not have.
 
 from engine.containers.host import Host
 from engine.containers.model import Config, HostConfig
-from engine.containers.validate import limits, mounts, namespaces, network, process, security
+from engine.containers.validate import limits, mounts, namespaces, network, process, security, text
 
 
 def check(config: Config, host_config: HostConfig, host: Host) -> tuple[str, ...]:
     """Check a merged configuration; returns the warnings for the user."""
+    text.check(config, host_config)
     return (
         *process.check(config, host_config),
         *limits.check(host_config, host),

@@ -62,7 +62,7 @@ def _check_binding(binding: PortBinding) -> None:
 
 
 def _number(text: str, whole: str) -> int:
-    number = int(text) if text.isascii() and text.isdigit() else 0
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
     if not 1 <= number <= 65535:
         raise InvalidArgument(f'invalid port specification: "{whole}"')
     return number

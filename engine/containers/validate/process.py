@@ -24,7 +24,6 @@ _MILLISECOND = 1_000_000
 def check(config: Config, host: HostConfig) -> tuple[str, ...]:
     _check_hostname(config.hostname)
     _check_env(config.env)
-    _check_words(config)
     if config.working_dir and not config.working_dir.startswith("/"):
         raise InvalidArgument(
             f"the working directory '{config.working_dir}' is invalid, it needs to be an absolute"
@@ -97,14 +96,6 @@ def _check_env(env: tuple[str, ...]) -> None:
     for entry in env:
         if not entry.partition("=")[0]:
             raise InvalidArgument(f"invalid environment variable: {entry}")
-        if "\0" in entry:
-            raise InvalidArgument(f"invalid environment variable: {entry!r} has a null byte")
-
-
-def _check_words(config: Config) -> None:
-    for word in (*(config.entrypoint or ()), *(config.cmd or ())):
-        if "\0" in word:
-            raise InvalidArgument(f"invalid command: {word!r} has a null byte")
 
 
 def _check_logging(host: HostConfig) -> tuple[str, ...]:

@@ -102,6 +102,9 @@ SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"log_config": LogConfig("", {"max-size": "big"})}, "invalid size for log opt 'max-size'"),
     ({"log_config": LogConfig("", {"tag": "x"})}, "unknown log opt 'tag'"),
     ({"cgroup_parent": "../up"}, "invalid cgroup parent: ../up"),
+    ({"binds": ("/a\0:/b",)}, "invalid binds: .* has a null byte"),
+    ({"mounts": (MountPoint("bind", "/a", "/\0"),)}, r"invalid mounts\.source: .* null byte"),
+    ({"log_config": LogConfig("", {"max-file": "9" * 5000})}, "invalid count for log opt"),
 ]
 
 LATER: list[tuple[dict[str, Any], str]] = [
@@ -120,7 +123,11 @@ LATER: list[tuple[dict[str, Any], str]] = [
 CONFIGS: list[tuple[dict[str, Any], str]] = [
     ({"hostname": "no spaces"}, "invalid hostname format: no spaces"),
     ({"env": ("=x",)}, "invalid environment variable: =x"),
-    ({"env": ("A=\0",)}, "has a null byte"),
+    ({"env": ("A=\0",)}, "invalid env: .* has a null byte"),
+    ({"working_dir": "/a\0"}, "invalid working_dir: .* has a null byte"),
+    ({"labels": {"a": "\ud800"}}, "invalid labels: .* is not valid Unicode"),
+    ({"stop_signal": "9" * 5000}, "invalid signal: 9999"),
+    ({"exposed_ports": ("8" * 5000,)}, "invalid port specification"),
     ({"working_dir": "tmp"}, "the working directory 'tmp' is invalid, it needs to be an absolute"),
     ({"stop_signal": "SIGNOPE"}, "invalid signal: SIGNOPE"),
     ({"healthcheck": Healthcheck(test=("RUN",))}, "unknown healthcheck test type: RUN"),

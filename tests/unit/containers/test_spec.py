@@ -75,6 +75,16 @@ def test_users_nobody_knows(spec: str, words: str) -> None:
         resolve(ETC, spec)
 
 
+def test_accounts_that_the_kernel_would_take_for_others_are_passed_over() -> None:
+    wide = Etc("bob:x:4294967296:0::/:\nann:x:" + "9" * 5000 + ":0::/:\nroot:x:0:0::/root:\n")
+    assert resolve(wide, "root").home == "/root"
+    for name in ("bob", "ann"):
+        with pytest.raises(InvalidArgument, match=f"unable to find user {name}"):
+            resolve(wide, name)
+    with pytest.raises(InvalidArgument, match="must be in range"):
+        resolve(wide, "9" * 5000)
+
+
 def test_a_root_without_passwd_still_has_a_root_user() -> None:
     assert resolve(Etc(), "") == User(0, 0, (0,), "/")
 

@@ -104,3 +104,18 @@ def test_a_write_that_is_refused_is_said(path: Path) -> None:
             other.put("t", "k", {})
         other.close()
     database.close()
+
+
+def test_a_file_that_is_damaged_while_in_use_is_said(path: Path) -> None:
+    database = Database(path)
+    for number in range(200):
+        database.put("t", str(number), {"text": "x" * 1000})
+    database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.rows("PRAGMA shrink_memory")  # so that the file is read again
+    with path.open("r+b") as file:
+        file.seek(100)
+        file.write(b"\xff" * (path.stat().st_size - 100))
+    with pytest.raises(Unavailable, match="malformed"):
+        for number in range(200):
+            database.put("t", f"{number}-", {"text": "y" * 1000})
+    database.close()
