@@ -1,5 +1,6 @@
 """System calls by ctypes: what they raise, and what the rest of a process does not notice."""
 
+import ctypes
 import errno
 import os
 import signal
@@ -75,3 +76,15 @@ def test_what_init_needs_is_loaded_and_nothing_heavy_is() -> None:
     ).stdout.split()
     heavy = {"asyncio", "threading", "json", "socket", "subprocess", "engine.runtime.compiler"}
     assert heavy & set(out) == set()
+
+
+def test_no_call_is_made_by_another_machines_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(syscalls, "_numbers", {})
+    with pytest.raises(OSError, match=r"capget: its number on .* is not known") as caught:
+        syscalls.capget()
+    assert caught.value.errno == errno.ENOSYS
+
+
+def test_address_is_where_the_bytes_are() -> None:
+    data = bytes(range(256)) * 20
+    assert ctypes.string_at(syscalls._address(data), len(data)) == data
