@@ -90,8 +90,7 @@ async def _undo(monitor: Monitor) -> None:
 
 async def _create(context: Context, live: Live) -> Monitor:
     record, paths = live.record, context.paths
-    image = context.images.resolve(record.image_id)
-    mounts = await context.images.prepare(live.id, image)
+    mounts = await context.images.prepare(live.id, record.image_id)
     parent = context.cgroup_parent_of(live)
     builder = Builder(paths, parent)
     config = await asyncio.to_thread(builder.build, record, mounts)

@@ -40,8 +40,7 @@ class Image:
     @property
     def chain_id(self) -> Digest | None:
         """What a container's root is stacked on; None for an image without layers."""
-        chain = self.config.chain_ids
-        return chain[-1] if chain else None
+        return self.config.chain_id
 
     @property
     def name(self) -> str:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from engine.content import Store
-from engine.errors import InvalidArgument, NotFound
+from engine.errors import EngineError, InvalidArgument, NotFound
 from engine.events import Event, Exchange
 from engine.images import history as histories
 from engine.images import host, load, rootfs
@@ -54,6 +54,7 @@ class Images:
         self._store = store
         self._snapshots = snapshots
         self._events = events
+        self._in_use = in_use
         self._catalogue = Catalogue(store, metadata)
         self._remover = Remover(self._catalogue, events, in_use, running)
         self._gate = Gate(lambda: collect(self._catalogue, store, snapshots))
@@ -167,24 +168,28 @@ class Images:
         `prune` is about untagged parents, which only a builder makes: there are none.
         """
         async with self._adding():
+            if force:
+                await self._hold(self._record(name))
             removed = self._remover.remove(name, force=force)
             if any(item.kind == "deleted" for item in removed):
                 self._gate.request()
         return removed
 
-    async def prepare(self, container_id: str, image: Image) -> tuple[Mount, ...]:
+    async def prepare(self, container_id: str, image_id: str) -> tuple[Mount, ...]:
         """The mounts of a container's root file system, which is made when it is not there yet.
 
-        Raises NotFound when the image was deleted meanwhile.
+        One that is there needs its layers only; the image may have been deleted since. Raises
+        NotFound when there is neither.
         """
         async with self._gate.adding():
+            record = self._catalogue.get(Digest.parse(image_id))
+            if record is not None:
+                await self._unpack(record, check=False)
             if self._snapshots.has(container_id):
                 return self._snapshots.mounts(container_id)
-            record = self._catalogue.get(image.id)
             if record is None:
-                raise NotFound(f"No such image: {image.name}")
-            await self._unpack(record, check=False)
-            return await self._snapshots.prepare(container_id, image.chain_id)
+                raise NotFound(f"No such image: {image_id}")
+            return await self._snapshots.prepare(container_id, record.config.chain_id)
 
     async def release(self, container_id: str) -> None:
         """Delete a container's writable files, and with them layers that nobody else needs."""
@@ -198,6 +203,17 @@ class Images:
         if not self._snapshots.has(container_id):
             return Usage(0, 0)
         return self._snapshots.usage(container_id)
+
+    async def _hold(self, record: Record) -> None:
+        """Containers that were never started get their root file systems now, to start later."""
+        held: set[str] = set()
+        while waiting := set(self._in_use(record.id)) - held:
+            for container in waiting:
+                held.add(container)
+                try:
+                    await self.prepare(container, record.id)
+                except EngineError as error:
+                    _log.warning("container %s cannot keep its image: %s", container, error)
 
     @asynccontextmanager
     async def _adding(self) -> AsyncIterator[None]:

@@ -153,8 +153,8 @@ async def test_an_image_of_a_running_container_loses_only_its_name(
 
 async def test_a_containers_layers_outlive_its_image(room: Room, images: Images) -> None:
     image = await load(images, (BASE, TOP), "x:1")
-    mounts = await images.prepare("c1", image)
-    assert await images.prepare("c1", image) == mounts
+    mounts = await images.prepare("c1", image.id)
+    assert await images.prepare("c1", image.id) == mounts
     await images.remove("x:1")
     assert len(list(room.snapshots.layers())) == 2
     assert room.snapshots.mounts("c1") == mounts
@@ -163,11 +163,39 @@ async def test_a_containers_layers_outlive_its_image(room: Room, images: Images)
     room.assert_empty()
 
 
+async def test_a_container_outlives_its_image_started_or_not(room: Room, images: Images) -> None:
+    image = await load(images, (BASE, TOP), "x:1")
+    started = await images.prepare("started", image.id)
+    room.users = ["started", "created"]
+    await images.remove("x:1", force=True)
+    again = await room.reopen()
+    assert again.list() == []
+    assert await again.prepare("started", image.id) == started
+    assert (await again.prepare("created", image.id))[0].type == "overlay"
+    with pytest.raises(NotFound, match=f"^No such image: {image.id}$"):
+        await again.prepare("another", image.id)
+    for container in room.users:
+        await again.release(container)
+    room.assert_empty()
+
+
+async def test_a_container_gets_back_a_layer_with_a_damaged_record(
+    room: Room, images: Images
+) -> None:
+    image = await load(images, (BASE, TOP), "x:1")
+    mounts = await images.prepare("c1", image.id)
+    for path in room.root.glob("snapshots/layers/*/layer.json"):
+        path.write_text("{")
+    again = await room.reopen()
+    assert await again.prepare("c1", image.id) == mounts
+    assert len(list(room.snapshots.layers())) == 2
+
+
 async def test_a_removal_beside_a_create_never_breaks_it(room: Room, images: Images) -> None:
     for number in range(10):
         image = await load(images, (BASE, TOP), "x:1")
         prepared, _ = await asyncio.gather(
-            images.prepare(f"c{number}", image), images.remove("x:1"), return_exceptions=True
+            images.prepare(f"c{number}", image.id), images.remove("x:1"), return_exceptions=True
         )
         if isinstance(prepared, BaseException):
             assert isinstance(prepared, NotFound)
@@ -187,7 +215,7 @@ async def test_loads_at_the_same_time(room: Room, images: Images) -> None:
 
 async def test_what_a_container_wrote_is_counted(room: Room, images: Images) -> None:
     image = await load(images, (BASE,), "x:1")
-    await images.prepare("c1", image)
+    await images.prepare("c1", image.id)
     upper = room.root / "snapshots" / "snapshots" / "c1" / "fs"
     (upper / "f").write_bytes(bytes(8192))
     assert images.usage("c1") == (8192, 1)
@@ -228,7 +256,7 @@ async def test_lost_layers_are_unpacked_again_for_a_container(room: Room, images
     image = await load(images, (BASE, TOP), "x:1")
     for chain_id in reversed(image.config.chain_ids):
         await room.snapshots.remove_layer(chain_id)
-    await images.prepare("c1", images.resolve("x:1"))
+    await images.prepare("c1", image.id)
     assert len(list(room.snapshots.layers())) == 2
 
 
