@@ -26,7 +26,8 @@ from tui.screens.main import MainScreen
 
 HERE = Path(__file__).resolve().parent
 SIZE = (160, 46)
-HISTORY_SECONDS = 125
+# Just under what the graphs span while they grow, so that they are full.
+HISTORY_SECONDS = 105
 READY_SECONDS = 60.0
 HOST_NAME = "harbour"
 
@@ -36,15 +37,15 @@ def main() -> int:
     if os.geteuid() != 0:
         print("screenshots: needs root, because the demo runs real containers", file=sys.stderr)
         return 1
-    with tempfile.TemporaryDirectory(prefix="berth-") as folder:
-        environ = {
-            **os.environ,
-            "BERTH_DATA_DIR": f"{folder}/data",
-            "BERTH_RUN_DIR": f"{folder}/run",
-        }
-        environ.pop("DOCKER_HOST", None)
+    folder = Path(tempfile.gettempdir()) / "berth-demo"  # seen in the pictures: no random name
+    environ = {**os.environ, "BERTH_DATA_DIR": f"{folder}/data", "BERTH_RUN_DIR": str(folder)}
+    environ.pop("DOCKER_HOST", None)
+    folder.mkdir()
+    try:
         with engine(environ) as socket:
             asyncio.run(take_all(environ, socket))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 

@@ -77,8 +77,8 @@ class Driver:
         table = self.app.screen.pane.table
         await self.until(lambda: any(row.key == found.id for row in table.rows), f"lists {name}")
         await self.press("g")
-        while table.cursor_key != found.id:
-            await self.press("j")
+        await self.press(*["j"] * [row.key for row in table.rows].index(found.id))
+        await self.until(lambda: table.cursor_key == found.id or table.move_to(found.id), name)
         return found
 
     async def notified(self, word: str) -> None:

@@ -11,6 +11,7 @@ from textual.screen import Screen
 from tui import actions
 from tui.actions import NOTHING, Subject
 from tui.informers import Hub
+from tui.models import ContainerState
 from tui.render import units
 from tui.screens.following import soon
 from tui.screens.pane import Pane
@@ -90,8 +91,11 @@ class BerthScreen(Screen[None]):
 
     def _counts(self) -> str:
         held = self.hub.containers.items.values()
-        running = sum(1 for item in held if item.running)
-        return f"{running} running, {len(held) - running} stopped"
+        restarting = sum(1 for item in held if item.state is ContainerState.RESTARTING)
+        running = sum(1 for item in held if item.running) - restarting
+        counts = [f"{running} running"]
+        counts += [f"{restarting} restarting"] if restarting else []
+        return ", ".join([*counts, f"{len(held) - running - restarting} stopped"])
 
     # -- footer -------------------------------------------------------------------------------
 

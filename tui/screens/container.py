@@ -57,8 +57,9 @@ class Overview(Vertical, can_focus=True):
 
     def show(self, held: Container) -> None:
         """Bring up to date."""
-        self.set_class(not held.running, "-over")
-        if held.running:
+        alive = held.running and held.state is not ContainerState.RESTARTING
+        self.set_class(not alive, "-over")
+        if alive:
             metrics = self.hub.metrics
             self.query_one(Gauges).show(metrics.latest(held.id))
             self.query_one(Board).show(metrics.series(held.id))

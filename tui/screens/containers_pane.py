@@ -135,7 +135,7 @@ class ContainersPane(Pane):
         self.query_one(".facts", Static).update(self._facts(item))
         metrics = self.hub.metrics
         key = item.id if item else ""
-        figures = bool(item and item.running)
+        figures = bool(item and item.running and item.state is not ContainerState.RESTARTING)
         gauges, board = self.query_one(Gauges), self.query_one(Board)
         gauges.display = board.display = figures
         if figures:
