@@ -10,6 +10,7 @@ import _socket
 import array
 import marshal
 import os
+import select
 from typing import Any
 
 READY = "ready"
@@ -59,8 +60,13 @@ class Channel:
         rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
         self._socket.sendmsg([marshal.dumps(message)], rights, _socket.MSG_NOSIGNAL)
 
-    def receive(self) -> tuple[tuple[Any, ...], list[int]] | None:
-        """The next message and its descriptors; None at the end of file."""
+    def receive(self, bound: float | None = None) -> tuple[tuple[Any, ...], list[int]] | None:
+        """The next message and its descriptors; None at the end of file.
+
+        Raises TimeoutError when `bound` seconds pass without either.
+        """
+        if bound is not None:
+            self._wait(bound)
         try:
             data, rights = self._receive()
         except ConnectionResetError:
@@ -72,6 +78,12 @@ class Channel:
             if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
                 fds.frombytes(body[: len(body) - len(body) % fds.itemsize])
         return (marshal.loads(data), list(fds)) if data else None
+
+    def _wait(self, bound: float) -> None:
+        poll = select.poll()
+        poll.register(self.fd, select.POLLIN)
+        if not poll.poll(bound * 1000):
+            raise TimeoutError
 
     def _receive(self) -> tuple[bytes, list[tuple[int, int, bytes]]]:
         space = _socket.CMSG_SPACE(4 * 4)

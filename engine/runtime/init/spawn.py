@@ -5,6 +5,7 @@ The order a monitor follows is the same for a container and for an exec session:
 ``child.start()``. Reap `child.pid` whatever happens; after a failure it has exited or been killed.
 """
 
+import errno
 import os
 import signal
 from contextlib import suppress
@@ -19,13 +20,19 @@ from .channel import ATTACHED, ERROR, PID, READY, START, Channel, StepFailed, pa
 from .settings import set_oom_score
 
 Stdio = tuple[int, int, int]
+Message = tuple[tuple[Any, ...], list[int]]
+EXEC_BOUND = 10.0
+"""Seconds. The container's processes see who joins them, and its root user may stop it."""
 
 
 class Child:
     """A process between its clone and its execve."""
 
-    def __init__(self, pid: int, pidfd: int, channel: Channel) -> None:
+    def __init__(
+        self, pid: int, pidfd: int, channel: Channel, *, bound: float | None = None
+    ) -> None:
         self.pid = pid  # as the host sees it
+        self.bound = bound  # seconds for each of its answers
         self.pidfd = pidfd
         self.channel = channel
         self.terminal: int | None = None  # the pty's master, once ready; the monitor owns it
@@ -52,7 +59,7 @@ class Child:
         """Release the exec and block until it has happened. Raises StepFailed."""
         with suppress(ConnectionError):  # what is received below tells what happened
             self.channel.send(START)
-        received = self.channel.receive()
+        received = self._answer("start")
         self.channel.close()
         if received is not None:
             raise _failure(received[0])
@@ -61,8 +68,16 @@ class Child:
         """Close the channel; a process that has not been started exits."""
         self.channel.close()
 
-    def _receive(self, step: str) -> tuple[tuple[Any, ...], list[int]]:
-        received = self.channel.receive()
+    def _answer(self, step: str) -> Message | None:
+        try:
+            return self.channel.receive(self.bound)
+        except TimeoutError:
+            syscalls.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            text = f"the process was stopped or stuck for {self.bound:g} seconds, and was killed"
+            raise StepFailed(step, errno.ETIMEDOUT, text) from None
+
+    def _receive(self, step: str) -> Message:
+        received = self._answer(step)
         if received is None:
             raise StepFailed(step, 0, "the process died while it was being set up")
         if received[0][0] == ERROR:
@@ -143,7 +158,7 @@ def _adopt(channel: Channel) -> Child:
     if received[0][0] != PID:
         raise _failure(received[0])
     pid = int(received[0][1])
-    return Child(pid, os.pidfd_open(pid), channel)
+    return Child(pid, os.pidfd_open(pid), channel, bound=EXEC_BOUND)
 
 
 def _set_from_outside(child: Child, plan: InitPlan) -> None:

@@ -1,6 +1,8 @@
 """A second program in a running container."""
 
+import errno
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ import pytest
 
 from engine.runtime import init, plan
 
-from .harness import Running, make_config, shell, start, start_exec, status_fields
+from .harness import Running, compile, drive, make_config, shell, start, start_exec, status_fields
 
 
 @pytest.fixture
@@ -134,3 +136,22 @@ def test_refused_clone_leaks_no_descriptor(container: Running, config: dict[str,
                 compiled, fds, target=container.child.pidfd, namespaces=0, cgroup_fd=fds[0]
             )
         assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_container_that_stops_what_joins_it_holds_nobody_up(
+    container: Running, config: dict[str, Any]
+) -> None:
+    """Its root user may signal an exec session; the monitor has one thread to wait with."""
+
+    def join(stdio: tuple[int, int, int]) -> init.Child:
+        plan_ = plan.compile_exec(process(config, "true"))
+        namespaces = compile(config).namespaces
+        child = init.spawn_exec(plan_, stdio, target=container.child.pidfd, namespaces=namespaces)
+        assert child.bound is not None
+        child.bound = 0.2
+        os.kill(child.pid, signal.SIGSTOP)
+        return child
+
+    with pytest.raises(init.StepFailed, match=r"was stopped.*and was killed") as caught:
+        drive(join)
+    assert caught.value.errno == errno.ETIMEDOUT
