@@ -10,11 +10,12 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from engine.content.writer import Writer, sync_directory
-from engine.errors import NotFound
+from engine.errors import InvalidArgument, NotFound
 from engine.oci.descriptor import Descriptor
 from engine.oci.digest import Digest
 from engine.oci.index import Index
@@ -56,11 +57,11 @@ class Store:
         return self.ingest((data,))
 
     def adopt(self, path: Path, digest: Digest) -> None:
-        """Move a file of `scratch()`, whose digest the caller has computed, in as a blob."""
+        """Move a file of `scratch()`, whose digest the caller has computed, in as a blob.
+
+        It replaces a blob that is there, because that one may be damaged.
+        """
         place = self.path(digest)
-        if place.exists():
-            path.unlink()
-            return
         with path.open("rb") as file:
             os.fchmod(file.fileno(), 0o644)
             os.fsync(file.fileno())
@@ -96,8 +97,10 @@ class Store:
     def digests(self) -> Iterator[Digest]:
         """Every blob there is."""
         for directory in sorted(self._blobs.iterdir()):
-            for path in sorted(directory.iterdir()):
-                yield Digest.parse(f"{directory.name}:{path.name}")
+            names = sorted(os.listdir(directory)) if directory.is_dir() else []
+            for name in names:
+                with suppress(InvalidArgument):  # a stranger's file: not ours to judge or delete
+                    yield Digest.parse(f"{directory.name}:{name}")
 
     def path(self, digest: Digest) -> Path:
         return self._blobs / digest.algorithm / digest.encoded

@@ -59,11 +59,12 @@ class Writer:
         return Digest("sha256:" + self._hash.hexdigest())
 
     def commit(self, expected: Digest | None = None) -> Digest:
-        """Make the blob visible under its digest. Raises DigestMismatch."""
+        """Make the blob visible under its digest, over one that may be damaged.
+
+        Raises DigestMismatch.
+        """
         digest = self._verified(expected)
         place = self._place(digest)
-        if place.exists():
-            return digest
         place.parent.mkdir(exist_ok=True)
         os.fchmod(self._descriptor, 0o644)
         os.fsync(self._descriptor)

@@ -12,6 +12,8 @@ from engine.oci.image import ImageConfig
 from engine.oci.manifest import Manifest
 from engine.oci.reference import Reference
 
+_LAYERS_LIMIT = 127  # what one mount takes, with the container's own
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -44,6 +46,8 @@ def parse_json(data: bytes, what: str) -> object:
 
 def check_layers(config: ImageConfig, layers: int) -> None:
     """Docker's words for a config that does not fit its layers."""
+    if layers > _LAYERS_LIMIT:
+        raise InvalidArgument(f"max depth exceeded: {layers} layers, more than {_LAYERS_LIMIT}")
     expected = len(config.diff_ids)
     if expected != layers:
         raise InvalidArgument(

@@ -72,4 +72,6 @@ def _reference(tag: str) -> Reference:
     reference = Reference.parse(tag)
     if reference.tag is None:
         raise InvalidArgument(f"invalid tag {tag!r:.120}")
+    if reference.digest is not None:
+        raise InvalidArgument("refusing to create a tag with a digest reference")
     return reference

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 from engine.errors import Unavailable
+from engine.snapshots.whole import whole
 
 _HIGH, _LOW = 8 << 20, 2 << 20  # bytes waiting: stop taking more, take more again
 _T = TypeVar("_T")
@@ -85,7 +86,7 @@ async def consume(chunks: AsyncIterator[bytes], work: Callable[[Feed], _T]) -> _
     finally:
         pumping.cancel()
         feed.end(Unavailable("the upload was broken off"))
-        await asyncio.gather(working, pumping, return_exceptions=True)
+        await whole(asyncio.gather(working, pumping, return_exceptions=True))
 
 
 async def _pump(chunks: AsyncIterator[bytes], feed: Feed) -> None:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from engine.snapshots.whole import whole
+
 
 class Gate:
     """`collect` runs when it was asked for and nobody is adding; additions wait while it runs."""
@@ -37,11 +39,16 @@ class Gate:
         self._wanted = True
 
     async def _collect_if_idle(self) -> None:
-        if not self._wanted or self._adding or self._collecting:
-            return
-        self._wanted, self._collecting = False, True
+        if self._wanted and not self._adding and not self._collecting:
+            await whole(self._collect_all())
+
+    async def _collect_all(self) -> None:
+        """Again when it was asked for meanwhile; whoever waits for that has left already."""
+        self._collecting = True
         try:
-            await self._collect()
+            while self._wanted:
+                self._wanted = False
+                await self._collect()
         finally:
             self._collecting = False
             async with self._changed:

@@ -112,9 +112,17 @@ def _take(descriptor: Descriptor, source: Source, store: Store) -> None:
 
 
 def _references(listed: Descriptor) -> tuple[Reference, ...]:
-    """The image's name, if the layout has one: a bare tag or version names no image."""
+    """The image's name, if the layout has one.
+
+    A bare tag or version names no image, nor does what the image spec allows and Docker does not.
+    A digest is not taken from whoever packed the archive: it would pass for the registry's word.
+    """
     full = listed.annotations.get(media_types.CONTAINERD_NAME)
     name = full or listed.annotations.get(media_types.REF_NAME, "")
     if not name or (full is None and _BARE_TAG.fullmatch(name)):
         return ()
-    return (Reference.parse(name),)
+    try:
+        reference = Reference.parse(name)
+    except InvalidArgument:
+        return ()
+    return () if reference.tag is None else (replace(reference, digest=None),)

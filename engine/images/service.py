@@ -27,6 +27,7 @@ from engine.oci.digest import Digest
 from engine.oci.reference import Reference
 from engine.runtime.mount import Mount
 from engine.snapshots.snapshotter import Snapshotter
+from engine.snapshots.whole import whole
 
 _log = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ class Images:
     async def import_layout(self, path: Path) -> builtins.list[str]:
         """Load an OCI image layout directory of this host; see `load`."""
         async with self._adding():
-            candidates = await asyncio.to_thread(load.read_layout, path, self._store)
+            candidates = await whole(asyncio.to_thread(load.read_layout, path, self._store))
             return await self._add_all(candidates, "load")
 
     async def import_rootfs(
@@ -147,7 +148,8 @@ class Images:
             loop.call_soon_threadsafe(progress, line)
 
         async with self._adding():
-            candidate = await asyncio.to_thread(host.make_image, programs, target, self._store, say)
+            making = asyncio.to_thread(host.make_image, programs, target, self._store, say)
+            candidate = await whole(making)
             await self._add_all([candidate], "import")
         return self.resolve(candidate.id)
 

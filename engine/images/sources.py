@@ -20,7 +20,7 @@ from engine.snapshots.archive.extract import FULL
 from engine.snapshots.archive.reader import TarReader
 from engine.snapshots.snapshotter import ByteReader
 
-_DOCUMENT_LIMIT = 16 << 20  # bytes of a manifest, a config, an index
+_DOCUMENT_LIMIT = 4 << 20  # bytes of a manifest, a config, an index; as registries take them
 _ENTRIES_LIMIT = 65536
 _LINKS_LIMIT = 16
 

@@ -15,6 +15,7 @@ from engine.snapshots.snapshotter import ByteReader
 GZIP, ZSTD, BZIP2, XZ = "gzip", "zstd", "bzip2", "xz"
 _MAGIC = {b"\x1f\x8b": GZIP, b"\x28\xb5\x2f\xfd": ZSTD, b"BZh": BZIP2, b"\xfd7zXZ\x00": XZ}
 _MAGIC_LENGTH = 6
+_ZSTD_SKIPPABLE = b"\x2a\x4d\x18"  # after 0x50 to 0x5f (RFC 8878, 3.1.2)
 _ZSTD_PIECE = 1 << 10  # bytes; the worst of them unpack to 32 MiB
 _ZSTD_WINDOW = 1 << 27  # what the zstd program takes without --long
 _BROKEN = (EOFError, lzma.LZMAError, zlib.error, igzip.BadGzipFile, zstandard.ZstdError)
@@ -22,6 +23,10 @@ _BROKEN = (EOFError, lzma.LZMAError, zlib.error, igzip.BadGzipFile, zstandard.Zs
 
 def compression(head: bytes) -> str | None:
     """The compression that the first six bytes name; None for plain data."""
+    if (
+        head[1:4] == _ZSTD_SKIPPABLE and head[0] >> 4 == 5
+    ):  # pzstd begins with a frame that only says how long the next is
+        return ZSTD
     return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
 
 

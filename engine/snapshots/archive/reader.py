@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 from engine.errors import UnsafeArchive
 from engine.snapshots.archive import pax, sparse
-from engine.snapshots.archive.entry import Entry, Kind
+from engine.snapshots.archive.entry import PATH_LIMIT, Entry, Kind
 from engine.snapshots.archive.header import BLOCK, Header, parse
 from engine.snapshots.archive.source import Source
 from engine.snapshots.snapshotter import ByteReader
 
 _EMPTY = bytes(BLOCK)
-_EXTENSION_LIMIT = 1 << 20  # bytes of one pax header or long name
+_EXTENSION_LIMIT = 1 << 20  # bytes of one entry's pax headers and long names, or of all global ones
 _KINDS = {
     b"0": Kind.FILE,
     b"\0": Kind.FILE,
@@ -26,6 +26,7 @@ _KINDS = {
     b"5": Kind.DIRECTORY,
     b"6": Kind.FIFO,
 }
+_EXTENSIONS = {b"x": "", b"L": "path", b"K": "linkpath"}
 _NOBODY_AT_ALL = (1 << 32) - 1  # chown(2) takes it for "leave as it is"
 _TIME_LIMIT = 1 << 62  # nanoseconds: a century and a half either way
 _IGNORED = frozenset(b"VM")  # a volume label, a continued volume: no data to unpack
@@ -45,6 +46,7 @@ class TarReader:
     def __init__(self, stream: ByteReader) -> None:
         self._source = Source(stream)
         self._global: pax.Records = {}
+        self._global_size = 0
         self._left = 0  # bytes of the current entry not read yet
         self._padding = 0
         self.ended = False
@@ -70,15 +72,14 @@ class TarReader:
 
     def _next(self) -> Entry | None:
         extension: pax.Records = {}
+        size = 0
         while (header := self._header()) is not None:
-            if header.typeflag == b"x":
-                extension |= pax.records(self._extension(header))
-            elif header.typeflag == b"g":
-                self._global |= pax.records(self._extension(header))
-            elif header.typeflag == b"L":
-                extension["path"] = self._extension(header).rstrip(b"\0")
-            elif header.typeflag == b"K":
-                extension["linkpath"] = self._extension(header).rstrip(b"\0")
+            if header.typeflag == b"g":
+                self._global_size += header.size
+                self._global |= pax.records(self._extension(header, self._global_size))
+            elif header.typeflag in _EXTENSIONS:
+                size += header.size
+                extension |= _records(header, self._extension(header, size))
             elif header.typeflag[0] not in _IGNORED:
                 return self._entry(header, self._global | extension)
         if extension:
@@ -103,8 +104,9 @@ class TarReader:
         while count:
             count -= len(self._source.some(count))
 
-    def _extension(self, header: Header) -> bytes:
-        if header.size > _EXTENSION_LIMIT:
+    def _extension(self, header: Header, size: int) -> bytes:
+        """Its bytes; `size` is what it comes to with those before it."""
+        if size > _EXTENSION_LIMIT:
             raise UnsafeArchive(f"an extension header of {header.size} bytes is too large")
         return b"".join(bytes(piece) for piece in self.data())
 
@@ -115,6 +117,9 @@ class TarReader:
             raise UnsafeArchive(f"entry {name!r:.120}: unknown type {header.typeflag!r}")
         if header.typeflag in {b"0", b"\0"} and name.endswith("/"):
             kind = Kind.DIRECTORY  # v7 tars have no type for directories
+        link = found.get("linkpath", header.link)
+        if len(link) >= PATH_LIMIT:
+            raise UnsafeArchive(f"entry {name!r:.120}: its link is over {PATH_LIMIT - 1} bytes")
         entry = Entry(
             name=name,
             kind=kind,
@@ -122,7 +127,7 @@ class TarReader:
             uid=_owner(found, "uid", header.uid),
             gid=_owner(found, "gid", header.gid),
             mtime_ns=_mtime(found, header),
-            link=decode(found.get("linkpath", header.link)),
+            link=decode(link),
             major=header.major,
             minor=header.minor,
         )
@@ -149,6 +154,12 @@ class TarReader:
         entry.stored = self._left
         if sum(length for _, length in pieces) != self._left:
             raise UnsafeArchive(f"entry {name!r:.120}: the sparse map does not fit its data")
+
+
+def _records(header: Header, data: bytes) -> pax.Records:
+    """GNU's long names say what pax records do."""
+    key = _EXTENSIONS[header.typeflag]
+    return {key: data.rstrip(b"\0")} if key else pax.records(data)
 
 
 def _number(found: pax.Records, key: str, otherwise: int) -> int:

@@ -56,6 +56,26 @@ def test_a_source_that_fails_leaves_nothing(store: Store) -> None:
     assert (list(store.digests()), _temporary(store)) == ([], [])
 
 
+def test_a_damaged_blob_is_replaced_by_a_good_one(store: Store) -> None:
+    digest = store.add(b"abc")
+    store.path(digest).write_bytes(b"xyz")
+    store.add(b"abc")
+    assert store.read(digest) == b"abc"
+    store.path(digest).write_bytes(b"xyz")
+    scratch = store.scratch() / "file"
+    scratch.write_bytes(b"abc")
+    store.adopt(scratch, digest)
+    assert store.read(digest) == b"abc"
+
+
+def test_a_strangers_file_among_the_blobs_is_left_alone(store: Store) -> None:
+    digest = store.add(b"abc")
+    blobs = store.root / "blobs"
+    for path in (blobs / "README", blobs / "sha256" / "notes.txt", blobs / "sha256" / ("0" * 63)):
+        path.write_text("x")
+    assert list(store.digests()) == [digest]
+
+
 def test_a_missing_blob_is_named(store: Store) -> None:
     missing = Digest.of(b"missing")
     for ask in (store.read, store.open, store.size):

@@ -34,6 +34,7 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "plain": bytes,
     "gzip": gzip.compress,
     "zstd": zstandard.ZstdCompressor().compress,
+    "pzstd": lambda data: b"\x50\x2a\x4d\x18\4\0\0\0size" + PACKERS["zstd"](data),
     "bzip2": bz2.compress,
     "xz": lzma.compress,
 }
@@ -216,6 +217,21 @@ REFUSED = {
         UnsafeArchive,
         "too many symbolic links",
     ),
+    "a tag with a digest": (
+        tar(docker_archive(((BASE,), ["x:1@" + Digest.of(b"trusted")]))),
+        InvalidArgument,
+        "refusing to create a tag with a digest reference",
+    ),
+    "a giant manifest": (
+        tar(GOOD | {"manifest.json": b"[" + b"{}," * (2 << 20) + b"{}]"}),
+        InvalidArgument,
+        "manifest.json in the archive is too large",
+    ),
+    "more layers than can be mounted": (
+        tar(docker_archive(([BASE] * 128, ["x:1"]))),
+        InvalidArgument,
+        "max depth exceeded: 128 layers",
+    ),
     "a manifest outside": (
         tar({}, {"manifest.json": "../../etc/passwd"}),
         UnsafeArchive,
@@ -231,6 +247,23 @@ async def test_it_is_refused_and_leaves_nothing(room: Room, images: Images, name
         await images.load(chunks(data))
     assert images.list() == []
     room.assert_empty()
+
+
+@pytest.mark.parametrize("name", ["Upper", "1.0+build", "stable/", "x@" + Digest.of(b"trusted")])
+async def test_a_layouts_name_that_docker_has_not_is_no_name(images: Images, name: str) -> None:
+    image_id = Digest.of(config((BASE,)))
+    lines = await images.load(chunks(tar(oci_layout((BASE,), name))))
+    assert lines == [f"Loaded image ID: {image_id}"]
+    assert images.resolve(image_id).repo_digests == ()
+
+
+async def test_a_digest_in_a_layouts_name_is_not_believed(images: Images) -> None:
+    """Whoever asks for `x@digest` wants what has that digest, not what says so."""
+    claimed = Digest.of(b"trusted")
+    await images.load(chunks(tar(oci_layout((BASE,), f"x:1@{claimed}"))))
+    assert images.resolve("x:1").repo_digests == ()
+    with pytest.raises(NotFound):
+        images.resolve(f"x@{claimed}")
 
 
 async def test_an_upload_that_breaks_off_leaves_nothing(room: Room, images: Images) -> None:

@@ -2,6 +2,10 @@
 
 import asyncio
 import json
+import subprocess
+import sys
+import threading
+import time
 
 import pytest
 
@@ -283,3 +287,88 @@ async def test_history_is_newest_first_with_empty_steps(images: Images) -> None:
     lines = [(line.created_by, line.size, line.id) for line in images.history("x:1")]
     top = images.resolve("x:1").id
     assert lines == [("c", 3, top), ("b", 0, "<missing>"), ("a", 4, "<missing>")]
+
+
+async def test_a_cancelled_removal_leaves_no_collector_behind(
+    room: Room, images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A collector that went on unseen would take the blobs of the next load for garbage."""
+    deleting, go_on = threading.Event(), threading.Event()
+    delete = room.store.delete
+
+    def slow(digest: Digest) -> None:
+        deleting.set()
+        go_on.wait(10)
+        delete(digest)
+
+    await load(images, (BASE, TOP), "x:1")
+    monkeypatch.setattr(room.store, "delete", slow)
+    removing = asyncio.ensure_future(images.remove("x:1"))
+    await asyncio.to_thread(deleting.wait, 10)
+    removing.cancel()
+    loading = asyncio.ensure_future(load(images, (BASE, TOP), "x:1"))
+    done, _ = await asyncio.wait({removing, loading}, timeout=0.1)
+    go_on.set()
+    assert done == set()
+    image = await loading
+    assert (await room.reopen()).resolve("x:1") == image
+
+
+async def test_a_collection_asked_for_during_another_is_made(room: Room, images: Images) -> None:
+    for _ in range(10):
+        image = await load(images, (BASE, TOP), "x:1")
+        for container in ("a", "b"):
+            await images.prepare(container, image.id)
+        await images.remove("x:1")
+        await asyncio.gather(images.release("a"), images.release("b"))
+        room.assert_empty()
+
+
+KILLED = """
+import asyncio, os, sys
+from pathlib import Path
+from tests.unit.images.conftest import Room, chunks
+async def main():
+    images = await Room(Path(sys.argv[1])).open()
+    data = sys.stdin.buffer.read()
+    async def upload():
+        async for chunk in chunks(data, 512):
+            yield chunk
+        print("uploaded", flush=True)
+    print(await images.load(upload()), flush=True)
+asyncio.run(main())
+"""
+
+
+async def test_an_engine_killed_in_a_load_starts_with_all_of_it_or_nothing(room: Room) -> None:
+    await room.close()
+    layers = [tar({f"f{n}": bytes(1 << 18)}) for n in range(8)]
+    archive = tar(docker_archive((layers, ["x:1"])))
+    seen: set[int] = set()
+    for step in range(8):
+        command = [sys.executable, "-c", KILLED, str(room.root)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as engine:
+            assert engine.stdin is not None and engine.stdout is not None
+            engine.stdin.write(archive)
+            engine.stdin.close()
+            engine.stdout.readline()
+            _wait_for_layers(room, step)
+            engine.kill()
+        images = await room.open()
+        seen.add(len(images.list()))
+        assert images.warnings == ()
+        if images.list():
+            await images.prepare("c", images.resolve("x:1").id)
+            await images.release("c")
+            await images.remove("x:1")
+        room.assert_empty()
+        await room.close()
+    assert 0 in seen
+    await room.open()
+
+
+def _wait_for_layers(room: Room, count: int) -> None:
+    """Until that many layers are in place."""
+    deadline = time.monotonic() + 10
+    while len(list((room.root / "snapshots" / "layers").iterdir())) < count:
+        assert time.monotonic() < deadline

@@ -187,6 +187,29 @@ HOSTILE = {
 }
 
 
+def _headers(kind: bytes, count: int) -> bytes:
+    """Extension headers of half a mebibyte, each with a key of its own."""
+    whole = b""
+    for number in range(count):
+        record = b"k%04d=" % number + b"v" * (1 << 19) + b"\n"
+        data = b"%d " % (len(record) + 7) + record
+        info = member("x", kind)
+        info.size = len(data)
+        whole += info.tobuf(tarfile.GNU_FORMAT) + data + bytes(-len(data) % 512)
+    return whole
+
+
+@pytest.mark.parametrize("kind", [b"g", b"x", b"K"])
+def test_extension_headers_do_not_add_up(extract: Extract, kind: bytes) -> None:
+    with pytest.raises(UnsafeArchive, match="too large"):
+        extract(_headers(kind, 3))
+
+
+def test_a_link_is_no_longer_than_the_kernel_takes(extract: Extract) -> None:
+    with pytest.raises(UnsafeArchive, match="its link is over 4095 bytes"):
+        extract(make_tar(member("l", SYMLINK, linkname="x" * 4096)))
+
+
 @pytest.mark.root
 @pytest.mark.parametrize("name", HOSTILE)
 def test_it_is_refused_and_named(name: str, extract: Extract) -> None:
