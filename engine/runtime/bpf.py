@@ -143,8 +143,9 @@ class _Program:
         offset, value = _ARGUMENTS + 8 * test.argument + 4, test.value >> 32
         if test.op == MASKED_EQ:
             mask = test.mask >> 32
-            place = self.jump(_JEQ, value & mask, low, fail)
-            return self.load(offset, place, mask=mask) if mask else low
+            if not mask:
+                return low
+            return self.load(offset, self.jump(_JEQ, value & mask, low, fail), mask=mask)
         unequal = holds if test.op == NE else fail
         if test.op in {GE, GT, LE, LT}:
             greater, less = (holds, fail) if test.op in {GE, GT} else (fail, holds)

@@ -1,6 +1,7 @@
 """What a policy means once compiled, asked of the program itself."""
 
 import random
+import struct
 from typing import Any
 
 import pytest
@@ -180,3 +181,22 @@ def test_flags() -> None:
     assert seccomp.filter_flags({"flags": ["SECCOMP_FILTER_FLAG_LOG"]}) == 2
     with pytest.raises(InvalidArgument, match="FLAG_X"):
         seccomp.filter_flags({"flags": ["FLAG_X"]})
+
+
+def test_no_instruction_is_written_in_vain() -> None:
+    program = seccomp.compile(seccomp.default_profile((), "x86_64", kernel=(6, 1)), "x86_64")
+    code = list(struct.iter_unpack("=HBBI", program))
+    reached, waiting = set(), [0]
+    while waiting:
+        place = waiting.pop()
+        if place in reached:
+            continue
+        reached.add(place)
+        op, yes, no, value = code[place]
+        if op == 0x05:
+            waiting.append(place + 1 + value)
+        elif op & 7 == 0x05:
+            waiting += [place + 1 + yes, place + 1 + no]
+        elif op & 7 != 0x06:
+            waiting.append(place + 1)
+    assert len(reached) == len(code)
