@@ -6,11 +6,7 @@ come from `tui.widgets.columns` and never from the contents.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
 
-from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -18,26 +14,10 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.render.cells import Cell
-from tui.render.text import clip, pad
-from tui.widgets import palette
 from tui.widgets.columns import GAP, Column, Slot, fit
+from tui.widgets.table_paint import GUTTER, Painter, Row
 
 HEADER = 1
-GUTTER = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line. A ``heading`` groups the rows below it and cannot be marked.
-
-    ``strong`` is the place of the cell that names the row.
-    """
-
-    key: str
-    cells: tuple[Cell, ...]
-    heading: bool = False
-    strong: int = -1
 
 
 class ResourceTable(ScrollView, can_focus=True):
@@ -102,8 +82,6 @@ class ResourceTable(ScrollView, can_focus=True):
         def control(self) -> "ResourceTable":
             """The table it came from."""
             return self.table
-
-    HEADING_TONE: ClassVar[str] = "title"
 
     def __init__(
         self,
@@ -319,92 +297,14 @@ class ResourceTable(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One line of the screen: titles, a row, or nothing."""
+        paint = Painter(self, self._fitted())
         if y < HEADER:
-            return self._title_line()
+            return paint.titles(*self._sort)
         place = y - HEADER + self.scroll_offset.y
         if place >= len(self.rows):
             return Strip.blank(self.size.width, self.rich_style)
-        return self._row_line(self.rows[place], place == self.cursor)
-
-    def _title_line(self) -> Strip:
-        base = self.rich_style
-        style = base + palette.tone(self, "dim")
-        segments = [Segment(" " * GUTTER, base)]
-        for slot in self._fitted():
-            segments += self._title(slot, style)
-            segments.append(Segment(" " * GAP, base))
-        return Strip(segments).adjust_cell_length(self.size.width, base)
-
-    def _title(self, slot: Slot, style: Style) -> list[Segment]:
-        title = slot.column.title
-        key, descending = self._sort
-        if slot.column.key == key:
-            title += "↓" if descending else "↑"
-            style += palette.tone(self, "accent", bold=True)
-        text = _set(title, slot)
-        letter = slot.column.sort
-        at = text.find(letter) if letter else -1
-        if at < 0:
-            return [Segment(text, style)]
-        underline = style + Style(underline=True)
-        return [
-            Segment(text[:at], style),
-            Segment(text[at], underline),
-            Segment(text[at + 1 :], style),
-        ]
-
-    def _row_line(self, row: Row, selected: bool) -> Strip:
-        base = self._background(row, selected)
-        marked = row.key in self.marks
-        pointer = "▌" if selected and self.has_focus else " "
-        segments = [
-            Segment(pointer, base + palette.tone(self, "accent")),
-            Segment("✓" if marked else " ", base + palette.tone(self, "accent", bold=True)),
-        ]
-        if row.heading:
-            segments += self._heading(row, base)
-        else:
-            segments += self._fields(row, base)
-        return Strip(segments).adjust_cell_length(self.size.width, base)
-
-    def _background(self, row: Row, selected: bool) -> Style:
-        name = ""
-        if selected and self.show_cursor:
-            name = "cursor-row" if self.has_focus else "cursor-row-idle"
-        elif row.key in self.marks:
-            name = "marked-row"
-        if not name:
-            return self.rich_style
-        return self.rich_style + palette.tone(self, "text", on=name)
-
-    def _fields(self, row: Row, base: Style) -> list[Segment]:
-        segments: list[Segment] = []
-        for slot in self._fitted():
-            cell = row.cells[slot.index] if slot.index < len(row.cells) else Cell("")
-            strong = slot.index == row.strong
-            name = "title" if strong and not cell.style else cell.style
-            style = base + palette.tone(self, name, bold=strong)
-            segments.append(Segment(_set(cell.text, slot), style))
-            segments.append(Segment(" " * GAP, base))
-        return segments
-
-    def _heading(self, row: Row, base: Style) -> list[Segment]:
-        """The first cell may run into the columns that a heading leaves empty."""
-        segments: list[Segment] = []
-        slots = self._fitted()
-        filled = [slot for slot in slots[1:] if slot.index < len(row.cells)]
-        filled = [slot for slot in filled if row.cells[slot.index].text]
-        room = (filled[0].x if filled else self.size.width - GUTTER - 1) - GAP
-        style = base + palette.tone(self, self.HEADING_TONE, bold=True)
-        segments.append(Segment(pad(clip(row.cells[0].text, room), room), style))
-        x = room
-        for slot in filled:
-            cell = row.cells[slot.index]
-            segments.append(Segment(" " * (slot.x - x), base))
-            segments.append(Segment(_set(cell.text, slot), base + palette.tone(self, cell.style)))
-            x = slot.x + slot.width
-        return segments
+        row, selected = self.rows[place], place == self.cursor and self.show_cursor
+        return paint.row(row, selected=selected, marked=row.key in self.marks)
 
 
-def _set(text: str, slot: Slot) -> str:
-    return pad(text, slot.width, right=slot.column.align == "right")
+__all__ = ["ResourceTable", "Row"]
