@@ -54,20 +54,27 @@ def _make_node(parent: int, name: str, device: DevicePlan) -> None:
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.EACCES):
             raise
-        _bind(parent, name, device.path)
+        _bind(parent, name, device)
         return
     if device.uid or device.gid:
         os.chown(name, device.uid, device.gid, dir_fd=parent, follow_symlinks=False)
 
 
 def _same(parent: int, name: str, mode: int, number: int) -> bool:
-    status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    return _is(os.stat(name, dir_fd=parent, follow_symlinks=False), mode, number)
+
+
+def _is(status: os.stat_result, mode: int, number: int) -> bool:
     return stat.S_IFMT(status.st_mode) == stat.S_IFMT(mode) and status.st_rdev == number
 
 
-def _bind(parent: int, name: str, source: str) -> None:
+def _bind(parent: int, name: str, device: DevicePlan) -> None:
+    tree = syscalls.open_tree(syscalls.AT_FDCWD, device.path, syscalls.OPEN_TREE_CLONE)
+    if not _is(os.fstat(tree), device.mode, os.makedev(device.major, device.minor)):
+        what = f"device {device.major}:{device.minor} for {device.path}"
+        text = f"{what} may not be made here, and the host's {device.path} is another"
+        raise OSError(errno.EPERM, text)
     target = paths.make_file(parent, name)
-    tree = syscalls.open_tree(syscalls.AT_FDCWD, source, syscalls.OPEN_TREE_CLONE)
     syscalls.move_mount(tree, target)
     os.close(tree)
     os.close(target)

@@ -226,6 +226,17 @@ def test_device_nodes_are_bound_where_mknod_is_forbidden(root: Path) -> None:
     assert run(config) == (0, "character special file 1,3\nok\n")
 
 
+def test_another_device_of_the_host_is_never_bound_in_its_place(root: Path) -> None:
+    config = shell(root, "true")
+    config["linux"]["namespaces"].append({"type": "user"})
+    mapping = [{"containerID": 0, "hostID": 0, "size": 65536}]
+    config["linux"]["uidMappings"] = config["linux"]["gidMappings"] = mapping
+    config["linux"]["devices"] = [{"path": "/dev/full", "type": "c", "major": 1, "minor": 5}]
+    error = failure(config)
+    assert error.step == "devices"
+    assert "/dev/full" in str(error) and "1:5" in str(error)
+
+
 def test_dev_of_the_image_is_used_when_none_is_mounted(root: Path) -> None:
     os.mkfifo(root / "dev/null")
     config = shell(root, "busybox stat -c %F /dev/null")
