@@ -346,14 +346,7 @@ async def test_an_engine_killed_in_a_load_starts_with_all_of_it_or_nothing(room:
     archive = tar(docker_archive((layers, ["x:1"])))
     seen: set[int] = set()
     for step in range(8):
-        command = [sys.executable, "-c", KILLED, str(room.root)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as engine:
-            assert engine.stdin is not None and engine.stdout is not None
-            engine.stdin.write(archive)
-            engine.stdin.close()
-            engine.stdout.readline()
-            _wait_for_layers(room, step)
-            engine.kill()
+        _load_and_kill(room, archive, step)
         images = await room.open()
         seen.add(len(images.list()))
         assert images.warnings == ()
@@ -365,6 +358,18 @@ async def test_an_engine_killed_in_a_load_starts_with_all_of_it_or_nothing(room:
         await room.close()
     assert 0 in seen
     await room.open()
+
+
+def _load_and_kill(room: Room, archive: bytes, layers: int) -> None:
+    command = [sys.executable, "-c", KILLED, str(room.root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as engine:
+        assert engine.stdin is not None
+        assert engine.stdout is not None
+        engine.stdin.write(archive)
+        engine.stdin.close()
+        engine.stdout.readline()
+        _wait_for_layers(room, layers)
+        engine.kill()
 
 
 def _wait_for_layers(room: Room, count: int) -> None:
