@@ -1,5 +1,6 @@
 """What happens when a container's process has ended, whoever or whatever ended it."""
 
+import dataclasses
 import logging
 import time
 from contextlib import suppress
@@ -35,9 +36,8 @@ def finish(context: Context, live: Live, outcome: ExitRecord) -> None:
     restarts = restart_policy.applies(live, outcome.code)
     before = live.record.state
     started_at = outcome.started_at or before.started_at
-    context.change(live, exec_ids=(), restart_count=live.record.restart_count + restarts)
-    context.change_state(
-        live,
+    state = dataclasses.replace(
+        before,
         status=Status.RESTARTING if restarts else Status.EXITED,
         pid=0,
         exit_code=outcome.code,
@@ -45,6 +45,8 @@ def finish(context: Context, live: Live, outcome: ExitRecord) -> None:
         started_at=started_at,
         finished_at=outcome.finished_at,
     )
+    count = live.record.restart_count + restarts
+    context.change(live, state=state, exec_ids=(), restart_count=count)
     seconds = max(outcome.finished_at - started_at, 0) // 1_000_000_000
     context.publish(live, "die", exitCode=str(outcome.code), execDuration=str(seconds))
     notify(live)
