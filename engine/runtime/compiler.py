@@ -259,7 +259,6 @@ def _mount(each: Mount, path: str) -> plan.MountPlan:
         source=each.source or each.type,
         target=each.target if path else "",
         flags=options.flags,
-        cleared=options.cleared,
         propagation=options.propagation,
         tree_set=options.tree_set,
         tree_cleared=options.tree_cleared,

@@ -131,10 +131,9 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class MountOptions:
-    """Option words as the kernel takes them; `cleared` are the flags asked to be off."""
+    """Option words as the kernel takes them."""
 
     flags: int
-    cleared: int
     propagation: int  # 0 when not given
     tree_set: int  # mount_setattr attributes for the whole tree
     tree_cleared: int
@@ -143,12 +142,12 @@ class MountOptions:
 
 def parse_options(options: Iterable[str]) -> MountOptions:
     """Sort option words; later words win over earlier ones, as in mount(8)."""
-    flags = cleared = propagation = tree_set = tree_cleared = 0
+    flags = propagation = tree_set = tree_cleared = 0
     data: list[str] = []
     for word in options:
         if word in _FLAGS:
             on, off = _FLAGS[word]
-            flags, cleared = (flags | on) & ~off, (cleared | off) & ~on
+            flags = (flags | on) & ~off
         elif word in PROPAGATION:
             propagation = PROPAGATION[word]
         elif word in _RECURSIVE:
@@ -156,7 +155,7 @@ def parse_options(options: Iterable[str]) -> MountOptions:
             tree_set, tree_cleared = (tree_set & ~off) | on, (tree_cleared & ~on) | off
         else:
             data.append(word)
-    return MountOptions(flags, cleared, propagation, tree_set, tree_cleared, tuple(data))
+    return MountOptions(flags, propagation, tree_set, tree_cleared, tuple(data))
 
 
 def attributes(flags: int) -> int:

@@ -22,7 +22,6 @@ class MountPlan:
     source: str
     target: str  # absolute inside the container; "" is the root itself
     flags: int
-    cleared: int
     propagation: int
     tree_set: int
     tree_cleared: int

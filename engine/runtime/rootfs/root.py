@@ -24,7 +24,7 @@ def mount_root(root: str, layers: Sequence[MountPlan]) -> int:
 
     Without `layers`, `root` is bound on itself, which makes it the mount that pivot_root needs.
     """
-    own = MountPlan("bind", root, "", words.MS_BIND | words.MS_REC, 0, 0, 0, 0, "")
+    own = MountPlan("bind", root, "", words.MS_BIND | words.MS_REC, 0, 0, 0, "")
     for layer in layers or (own,):
         if layer.type == "bind":
             _attach(clone(layer), root)
