@@ -1,5 +1,8 @@
 """Every action of a container, by its key, on a live engine."""
 
+import io
+import tarfile
+
 import pytest
 from textual.widgets import Button
 
@@ -151,6 +154,27 @@ async def test_a_disabled_action_says_why(drive: Driver, live: Daemon, box: str)
     await drive.select(box)
     await drive.press("s")
     await drive.notified("not running: start it first")
+
+
+async def test_an_image_without_a_shell_is_said_clearly(
+    drive: Driver, live: Daemon, box: str
+) -> None:
+    live.docker("rm", "-f", box)
+    live.docker("import", "-", "bare:1", input=bare_rootfs())
+    command = ("run", "-d", "--network", "none", "--name", box, "bare:1", "/bin/sleep", "1000")
+    live.docker(*command)
+    await drive.until(lambda: (c := drive.container(box)) and c.image == "bare:1", "runs")
+    await drive.select(box)
+    await drive.press("s")
+    await drive.notified("holds no sh, bash or busybox")
+
+
+def bare_rootfs() -> bytes:
+    """A root file system with one static program and nothing else."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        tar.add("/bin/busybox", "bin/sleep")
+    return buffer.getvalue()
 
 
 async def test_an_engine_error_is_told_with_short_ids(

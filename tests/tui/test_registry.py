@@ -16,7 +16,7 @@ from tui.screens.doing import Doing, short_ids
 from tui.screens.images_pane import ImagesPane
 from tui.screens.metrics_pane import MetricsPane
 from tui.screens.node_pane import NodePane
-from tui.screens.terminal import DetachFilter
+from tui.screens.terminal import CTRL_C, CTRL_P_CTRL_Q, DetachFilter
 from tui.screens.verbs import split_reference
 
 
@@ -124,10 +124,12 @@ def test_small_helpers() -> None:
 
 
 def test_detach_is_found_also_in_two_pieces() -> None:
-    detach = DetachFilter()
+    detach = DetachFilter(CTRL_P_CTRL_Q)
     assert detach.feed(b"abc") == (b"abc", False)
     assert detach.feed(b"x\x10") == (b"x", False)
     assert detach.feed(b"\x11") == (b"", True)
-    other = DetachFilter()
+    other = DetachFilter(CTRL_P_CTRL_Q)
     assert other.feed(b"\x10") == (b"", False)
     assert other.feed(b"a") == (b"\x10a", False)
+    assert DetachFilter(CTRL_C).feed(b"ab\x03") == (b"ab", True)
+    assert DetachFilter(b"").feed(b"\x10\x11\x03") == (b"\x10\x11\x03", False)

@@ -105,3 +105,31 @@ def test_a_walk_through_at_80x24(terminal: Terminal, box: str) -> None:
         terminal.tmux("display-message", "-p", "#{alternate_on}#{mouse_any_flag}").strip() == "00"
     )
     assert terminal.tmux("display-message", "-p", "#{cursor_flag}").strip() == "1"
+
+
+def test_attach_and_detach_at_160x50(terminal: Terminal, live: Daemon, box: str) -> None:
+    other = f"{box}-2"
+    live.docker("run", "-dit", "--network", "none", "--name", other, "box:1", "sh")
+    terminal.start(f"{sys.executable} -m tui; echo left with $?; exec sh", (160, 50))
+    terminal.shows(box, other, "● live", "Last lines")
+    terminal.press("-l", f"/{other}")
+    terminal.press("Enter")
+    terminal.shows(f"filter: {other}")
+    terminal.press("a")
+    terminal.shows("attached to", "ctrl-p ctrl-q")
+    terminal.press("-l", "echo $((6*7))done")
+    terminal.press("Enter")
+    terminal.shows("42done")
+    terminal.press("C-p")
+    terminal.press("C-q")
+    terminal.shows("1 Containers", f"filter: {other}")
+    assert live.state(other)["Running"]
+    terminal.press("/", "Escape")
+    terminal.shows(f"{box}  ")
+    terminal.press("g", "a")
+    terminal.shows("attached to", "ctrl-c comes back")
+    terminal.press("C-c")
+    terminal.shows("1 Containers", "● live")
+    assert live.state(box)["Running"]
+    terminal.press("q")
+    terminal.shows("left with 0")

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from tui.clients import ClientError
 from tui.informers import Hub
 from tui.models import Container
-from tui.screens.terminal import Line, Resize, Session
+from tui.screens.terminal import CTRL_C, CTRL_P_CTRL_Q, Line, Resize, Session
 
 # bash where there is one, in the same exec; else what the image has.
 SHELLS: tuple[tuple[str, ...], ...] = (
@@ -30,6 +30,8 @@ class Opened:
     line: Line
     resize: Resize
     title: str
+    terminal: bool = True
+    detach: bytes = b""
 
 
 async def shell(owner: Widget, hub: Hub, held: Container) -> None:
@@ -71,8 +73,9 @@ async def attach(owner: Widget, hub: Hub, held: Container) -> None:
         if held.tty:
             await _quietly(hub.client.containers.resize(held.id, height, width))
 
-    title = f"attached to {held.name}; ctrl-p ctrl-q comes back"
-    await _hand_over(owner, Opened(line, resize, title))
+    detach, keys = (CTRL_P_CTRL_Q, "ctrl-p ctrl-q") if held.tty else (CTRL_C, "ctrl-c")
+    title = f"attached to {held.name}; {keys} comes back, it goes on"
+    await _hand_over(owner, Opened(line, resize, title, held.tty, detach))
 
 
 async def _find(hub: Hub, held: Container) -> tuple[str, ...] | None:
@@ -104,7 +107,10 @@ async def _hand_over(owner: Widget, opened: Opened) -> None:
     with app.batch_update(), app.suspend():
         banner = f"\x1b[2J\x1b[H\x1b[7m ⚓ berth: {opened.title} \x1b[0m\r\n"
         os.write(sys.__stdout__.fileno() if sys.__stdout__ else 1, banner.encode())
-        await Session(opened.line, opened.resize, terminal=True).run()
+        session = Session(
+            opened.line, opened.resize, terminal=opened.terminal, detach=opened.detach
+        )
+        await session.run()
     app.refresh(layout=True)
 
 

@@ -1,7 +1,7 @@
 """An interactive process of a container on this terminal, while the TUI is suspended.
 
-The terminal is put into raw mode, so every key, ctrl-c too, goes to the process; ctrl-p ctrl-q
-leaves it running, as in Docker.
+The terminal is put into raw mode, so every key, ctrl-c too, goes to the process; when attached,
+ctrl-p ctrl-q leaves it running, as in Docker, and ctrl-c does where it has no terminal.
 """
 
 import asyncio
@@ -16,7 +16,8 @@ import tty
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Protocol
 
-DETACH = b"\x10\x11"
+CTRL_P_CTRL_Q = b"\x10\x11"
+CTRL_C = b"\x03"
 CHUNK = 65536
 Resize = Callable[[int, int], Awaitable[None]]
 
@@ -51,31 +52,41 @@ def size(fd: int) -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def raw(fd: int) -> Iterator[None]:
-    """Every byte goes through; the mode is as it was afterwards, whatever happens."""
+def raw(fd: int, *, cooked_output: bool) -> Iterator[None]:
+    """Every key goes through; the mode is as it was afterwards, whatever happens.
+
+    A process without a terminal of its own ends its lines with a bare line feed: then the output
+    stays cooked, or they would run down like stairs.
+    """
     before = termios.tcgetattr(fd)
     try:
         tty.setraw(fd)
+        if cooked_output:
+            mode = termios.tcgetattr(fd)
+            mode[1] |= termios.OPOST | termios.ONLCR
+            termios.tcsetattr(fd, termios.TCSADRAIN, mode)
         yield
     finally:
         termios.tcsetattr(fd, termios.TCSADRAIN, before)
 
 
 class DetachFilter:
-    """Finds the detach sequence, also when it comes in two pieces."""
+    """Finds the detach sequence, also when it comes in two pieces; an empty one is never found."""
 
-    def __init__(self, sequence: bytes = DETACH) -> None:
+    def __init__(self, sequence: bytes) -> None:
         self.sequence = sequence
         self._held = b""
 
     def feed(self, data: bytes) -> tuple[bytes, bool]:
         """(what to send, whether to leave)."""
+        if not self.sequence:
+            return data, False
         data = self._held + data
         self._held = b""
         before, found, _ = data.partition(self.sequence)
         if found:
             return before, True
-        if data.endswith(self.sequence[:1]):
+        if len(self.sequence) > 1 and data.endswith(self.sequence[:1]):
             self._held = data[-1:]
             data = data[:-1]
         return data, False
@@ -84,10 +95,11 @@ class DetachFilter:
 class Session:
     """One process on this terminal until it ends or the person leaves it."""
 
-    def __init__(self, line: Line, resize: Resize, *, terminal: bool) -> None:
+    def __init__(self, line: Line, resize: Resize, *, terminal: bool, detach: bytes) -> None:
         self.line = line
         self.resize = resize
         self.terminal = terminal
+        self.detach = detach
         self.input = sys.__stdin__.fileno() if sys.__stdin__ else 0
         self.output = sys.__stdout__.fileno() if sys.__stdout__ else 1
         self.left = False
@@ -95,9 +107,8 @@ class Session:
 
     async def run(self) -> bool:
         """True when it was left running, False when it ended."""
-        mode = raw(self.input) if self.terminal else contextlib.nullcontext()
         loop = asyncio.get_running_loop()
-        with mode:
+        with raw(self.input, cooked_output=not self.terminal):
             loop.add_reader(self.input, self._read_keys)
             loop.add_signal_handler(signal.SIGWINCH, self._resized)
             try:
@@ -125,7 +136,7 @@ class Session:
                 keys.cancel()
 
     async def _send_keys(self) -> None:
-        detach = DetachFilter()
+        detach = DetachFilter(self.detach)
         while data := await self._keys.get():
             send, self.left = detach.feed(data)
             if send:

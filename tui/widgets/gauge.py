@@ -35,7 +35,7 @@ def bar(share: float, width: int) -> str:
 
 
 class Gauge(Widget):
-    """``label ━━━━━━╸━━━━━ text``; warns from ``warn`` and alarms from ``alarm``."""
+    """``label ━━━━━━╸───── text``; warns from ``warn`` and alarms from ``alarm``."""
 
     DEFAULT_CSS = "Gauge { height: 1; }"
 
@@ -94,7 +94,7 @@ class Gauge(Widget):
             return [Segment("┄" * length, self._style("faint"))]
         tone = {"ok": self.base_tone, "warn": "warn", "bad": "bad"}[self.state]
         filled = bar(share, length)
-        rest = "━" * (length - len(filled))
+        rest = "─" * (length - len(filled))
         return [Segment(filled, self._style(tone)), Segment(rest, self._style("line"))]
 
     def _text(self) -> str:
