@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from engine.content import Store
 from engine.errors import EngineError, InvalidArgument
-from engine.images.candidate import Candidate, check_layers, parse_config, parse_json
+from engine.images.candidate import check_layers, parse_config, parse_json
 from engine.images.model import Image
 from engine.metadata import Database
 from engine.oci import fields, media_types
@@ -73,9 +73,8 @@ class Catalogue:
         """The names of an image, in order."""
         return sorted((name for name, target in self._names.items() if target == image_id), key=str)
 
-    def add(self, candidate: Candidate) -> None:
-        """Put an image in, or what is known of it in order; its names are not touched."""
-        record = _read(self._store, candidate.id, candidate.manifest, candidate.comment)
+    def add(self, record: Record) -> None:
+        """Put an image in; its names are not touched."""
         self._records[record.id] = record
         self._images.put(record.id, {"manifest": record.manifest, "comment": record.comment})
 
@@ -123,7 +122,7 @@ class Catalogue:
                 image_id = Digest.parse(key)
                 manifest = Digest.parse(fields.text(document, "manifest"))
                 comment = fields.text(document, "comment")
-                self._records[image_id] = _read(self._store, image_id, manifest, comment)
+                self._records[image_id] = read(self._store, image_id, manifest, comment)
             except (EngineError, OSError) as error:
                 self._images.set_aside(key, str(error))
                 self.warnings.append(f"damaged image {key} set aside: {error}")
@@ -165,8 +164,11 @@ class Catalogue:
         return list(found.items())
 
 
-def _read(store: Store, image_id: Digest, manifest_digest: Digest, comment: str) -> Record:
-    """Raises NotFound or InvalidArgument when a document or a layer is missing or damaged."""
+def read(store: Store, image_id: Digest, manifest_digest: Digest, comment: str) -> Record:
+    """An image as the store has it. Blocking: reads and parses up to some mebibytes.
+
+    Raises NotFound or InvalidArgument when a document or a layer is missing or damaged.
+    """
     data = _verified(store, manifest_digest)
     manifest = Manifest.from_json(parse_json(data, f"manifest {manifest_digest}"))
     config = parse_config(_verified(store, image_id))

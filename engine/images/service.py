@@ -13,7 +13,7 @@ from engine.events import Event, Exchange
 from engine.images import history as histories
 from engine.images import host, load, rootfs
 from engine.images.candidate import Candidate
-from engine.images.catalogue import Catalogue, Record, to_image
+from engine.images.catalogue import Catalogue, Record, read, to_image
 from engine.images.collect import collect
 from engine.images.feed import consume
 from engine.images.gate import Gate
@@ -233,12 +233,13 @@ class Images:
     async def _add_all(self, candidates: Sequence[Candidate], action: str) -> builtins.list[str]:
         for candidate in candidates:
             await self._unpack(candidate, check=True)
+        records = await asyncio.to_thread(self._read, candidates)
         lines: builtins.list[str] = []
-        for candidate in candidates:
+        for candidate, record in zip(candidates, records, strict=True):
             if candidate.id in self._catalogue:
                 self._gate.request()  # the blobs it came with, if others, are not needed
             else:
-                self._catalogue.add(candidate)
+                self._catalogue.add(record)
             self._publish(action, candidate.id, _name(candidate))
             for reference in candidate.references:
                 lines += self._tag(reference, candidate.id, "tag" if action == "import" else "")
@@ -246,6 +247,9 @@ class Images:
             if not candidate.references:
                 lines.append(f"Loaded image ID: {candidate.id}")
         return lines
+
+    def _read(self, candidates: Sequence[Candidate]) -> builtins.list[Record]:
+        return [read(self._store, item.id, item.manifest, item.comment) for item in candidates]
 
     async def _unpack(self, image: Candidate | Record, *, check: bool) -> None:
         layers = image.layers

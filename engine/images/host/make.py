@@ -1,5 +1,6 @@
 """Puts an image of host programs together. Blocking: runs in a thread."""
 
+import re
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,6 +24,9 @@ _BUSYBOX = "busybox"
 _TIMEOUT = 10.0
 # Opened by name at run time, so no program's header tells of them.
 _BY_NAME = ("libnss_files.so.2", "libnss_dns.so.2", "libgcc_s.so.1")
+
+# Interpreters with a library of their own, which only they know the whole of.
+_MODULAR = re.compile(r"(perl|ruby|tclsh|guile|lua)[\d.]*")
 
 Say = Callable[[str], None]
 
@@ -79,6 +83,10 @@ class Collector:
             self._add_libraries(program.real)
             if python.is_python(program.real):
                 self._add_python(program.real)
+            elif _MODULAR.fullmatch(program.real.name):
+                self._say(
+                    f"{program.name}: its modules are not copied; a script that loads one fails"
+                )
 
     def add_toolbox(self, names: Sequence[str]) -> None:
         """busybox comes along where it is static; its applets only when it was asked for."""

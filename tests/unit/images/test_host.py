@@ -95,6 +95,16 @@ async def test_busybox_brings_its_applets_only_when_asked(room: Room, images: Im
     assert not list(plain.rglob("vi"))
 
 
+@pytest.mark.skipif(shutil.which("perl") is None, reason="needs perl")
+async def test_an_interpreter_that_leaves_its_modules_behind_says_so(
+    room: Room, images: Images
+) -> None:
+    said: list[str] = []
+    await images.from_host(["perl"], "perl", said.append)
+    assert "perl: its modules are not copied; a script that loads one fails" in said
+    assert "This is perl" in _run(_root(room, images, "perl"), "perl", "-v")
+
+
 async def test_a_script_brings_its_interpreter(room: Room, images: Images, tool: Tool) -> None:
     path = tool("bin/greet", "#!/usr/bin/env -S sh -e\necho hello from $0\n")
     await images.from_host([str(path)], "script", lambda _: None)
