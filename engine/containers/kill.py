@@ -12,14 +12,18 @@ from engine.errors import NotRunning, Unavailable
 async def kill(context: Context, live: Live, signal: str) -> None:
     """See `Containers.kill`."""
     number = signals.parse(signal)
+    words = f"cannot kill container: {live.name}: container {live.id} is not running"
     if not live.alive:
-        raise NotRunning(f"cannot kill container: {live.name}: container {live.id} is not running")
+        raise NotRunning(words)
     if number in _ending(live):
         context.change_state(live, stopped_by_user=True)
     if live.status is Status.RESTARTING:
         await _call_off(context, live, number)
         return
-    await send(context, live, number)
+    try:
+        await send(context, live, number)
+    except NotRunning as error:  # it has just ended by itself
+        raise NotRunning(words) from error
 
 
 async def send(context: Context, live: Live, number: int) -> None:

@@ -10,7 +10,7 @@ from engine.containers import restore
 from engine.containers.attach import PendingStream
 from engine.containers.filters import Filters
 from engine.containers.model import AttachOptions, ExecConfig, HostConfig, RestartPolicy, Status
-from engine.errors import Conflict, RuntimeFailure, Unavailable
+from engine.errors import Conflict, NotRunning, RuntimeFailure, Unavailable
 from tests.suites.containers.world import BOUND, FOREVER, World, drain
 
 ATTACH = AttachOptions(stdin=False, stdout=True, stderr=True, stream=True, logs=False)
@@ -127,6 +127,28 @@ async def test_an_exec_whose_client_goes_before_it_runs_is_not_listed_for_ever(
     starting.cancel()
     await asyncio.wait({starting}, timeout=BOUND)
     assert world.containers.get(key).exec_ids == ()
+
+
+async def test_a_kill_that_comes_a_moment_too_late_says_that_nothing_runs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, create = await world.create(*FOREVER), world.launcher.create
+
+    async def create_deaf(*args: Any) -> Any:
+        monitor: Any = await create(*args)
+        kill = monitor.kill
+
+        async def too_late(_: int) -> None:
+            monitor.kill = kill
+            raise NotRunning("the container's monitor is gone")
+
+        monitor.kill = too_late
+        return monitor
+
+    monkeypatch.setattr(world.launcher, "create", create_deaf)
+    await world.containers.start(key)
+    with pytest.raises(NotRunning, match=f"cannot kill container: web: container {key} is not"):
+        await world.containers.kill(key)
 
 
 async def test_a_monitor_that_was_silent_is_asked_again(
