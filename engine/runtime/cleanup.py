@@ -6,8 +6,8 @@ import signal
 import time
 from contextlib import suppress
 
-from engine.runtime import bundle, state
-from engine.runtime.cgroups import Manager, detect
+from engine.runtime import bundle, slots, state
+from engine.runtime.cgroups import detect
 
 MONITOR_BOUND = 5.0
 
@@ -22,11 +22,11 @@ def discard(container_id: str, bundle_path: str, cgroup: str) -> None:
     known = state.read(bundle_path)
     if known is not None and known.id == container_id:
         _end_monitor(known)
-    manager = Manager(detect(), cgroup)
-    if manager.exists():
-        if manager.pids():
-            manager.kill()
-        manager.remove()
+    layout = detect()
+    slots.remove(layout, cgroup)
+    if known is not None:
+        parent = slots.parent_of(cgroup)
+        slots.remove(layout, slots.path(parent, known.monitor_pid, known.monitor_start))
     with suppress(FileNotFoundError):
         shutil.rmtree(bundle_path)
 

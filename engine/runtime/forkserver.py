@@ -11,6 +11,7 @@ from engine.errors import RuntimeFailure
 
 READY_BOUND = 20.0
 SEND_BOUND = 10.0
+END_BOUND = 8.0
 
 _ROOT = str(Path(__file__).resolve().parents[2])
 _BOOT = (
@@ -26,10 +27,14 @@ _ENVIRONMENT = {
 
 
 class ForkServer:
-    """One zygote process; `log_path` takes what it says on stderr."""
+    """One zygote process; `log_path` takes what it says on stderr.
 
-    def __init__(self, log_path: Path) -> None:
+    Containers are made ready ahead in the cgroup `cgroup_parent`.
+    """
+
+    def __init__(self, log_path: Path, cgroup_parent: str) -> None:
         self._log_path = log_path
+        self._cgroup_parent = cgroup_parent
         self._socket: socket.socket | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._lock = asyncio.Lock()
@@ -89,13 +94,14 @@ class ForkServer:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         try:
-            self._process = await self._execute(theirs)
+            try:
+                self._process = await self._execute(theirs)
+            finally:
+                theirs.close()  # so that a zygote that dies at once is seen to
             await _wait_ready(ours)
         except BaseException:
             ours.close()
             raise
-        finally:
-            theirs.close()
         self._socket = ours
         asyncio.get_running_loop().add_reader(ours, self._died, ours)
 
@@ -103,7 +109,8 @@ class ForkServer:
         log = os.open(self._log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             return await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", "-B", "-c", _BOOT, _ROOT, str(end.fileno())),
+                *(sys.executable, "-I", "-S", "-B", "-c", _BOOT, _ROOT),
+                *(self._cgroup_parent, str(end.fileno())),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=log,
@@ -135,7 +142,7 @@ async def _wait_ready(ours: socket.socket) -> None:
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     try:
-        async with asyncio.timeout(2.0):
+        async with asyncio.timeout(END_BOUND):
             await process.wait()
     except TimeoutError:
         process.kill()

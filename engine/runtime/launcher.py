@@ -92,7 +92,7 @@ class Launcher:
 
     def _server(self) -> ForkServer:
         if self._zygote is None:
-            self._zygote = ForkServer(self._run_dir / "zygote.log")
+            self._zygote = ForkServer(self._run_dir / "zygote.log", self._cgroup_parent)
         return self._zygote
 
     async def create(self, container_id: str, options: CreateOptions) -> Monitor:
@@ -182,13 +182,14 @@ class Launcher:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         ours.setblocking(False)
         try:
-            await self._server().fork(theirs)
+            try:
+                await self._server().fork(theirs)
+            finally:
+                theirs.close()
+            return await Streams.over(ours)
         except BaseException:
-            ours.close()
+            ours.close()  # the monitor, if there is one, ends
             raise
-        finally:
-            theirs.close()
-        return await Streams.over(ours)
 
     async def adopt(self, container_id: str, bundle: Path) -> Monitor | None:
         """Take over a container that an engine before this one created.

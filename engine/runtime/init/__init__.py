@@ -1,7 +1,7 @@
 """What runs inside the new container, from the clone to execve, and how a monitor starts it.
 
-A monitor uses only `spawn` and `spawn_exec`; both give a `Child` to drive. `run` and `run_exec`
-are what the cloned process itself does.
+A monitor uses only `spawn`, `spawn_exec` and `ahead`; all give a `Child` to drive. `run` and
+`run_exec` are what the cloned process itself does.
 """
 
 from .channel import Channel, StepFailed

@@ -90,17 +90,20 @@ def _failure(message: tuple[Any, ...]) -> StepFailed:
     return StepFailed(step, errno, text)
 
 
-def spawn(plan: InitPlan, stdio: Stdio, *, cgroup_fd: int | None = None) -> Child:
+def spawn(
+    plan: InitPlan, stdio: Stdio, *, cgroup_fd: int | None = None, sibling: bool = False
+) -> Child:
     """Clone a container's init into its new namespaces.
 
     `stdio` become 0, 1 and 2 (ignored, but for a failing start, when the plan has a terminal).
-    With `cgroup_fd` (cgroup v2 only) it is born in that cgroup. Raises OSError when the clone is
-    refused. Call it from a single-threaded process only.
+    With `cgroup_fd` (cgroup v2 only) it is born in that cgroup; a `sibling` is a child of the
+    caller's parent. Raises OSError when the clone is refused. Call it from a single-threaded
+    process only.
     """
     own = enter_pid_namespace(plan.join)
     try:
-        flags = plan.unshare & ~syscalls.CLONE_NEWCGROUP
-        child = _clone(lambda channel: steps.run(plan, channel), flags, stdio, (), cgroup_fd)
+        flags = plan.unshare & ~syscalls.CLONE_NEWCGROUP | sibling * syscalls.CLONE_PARENT
+        child = clone(lambda channel: steps.run(plan, channel), flags, stdio, (), cgroup_fd)
     finally:
         leave_pid_namespace(own)
     if plan.unshare & syscalls.CLONE_NEWUSER:
@@ -116,7 +119,7 @@ def spawn_exec(
     `target` is a pidfd of the container's init, `namespaces` its `InitPlan.namespaces`.
     Blocks until the joins are done. Raises StepFailed when the container is gone.
     """
-    helper = _clone(
+    helper = clone(
         lambda channel: steps.run_exec(plan, channel, steps.TARGET_FD, namespaces),
         0,
         stdio,
@@ -133,7 +136,7 @@ def spawn_exec(
         os.close(helper.pidfd)
 
 
-def _clone(
+def clone(
     body: steps.Body, flags: int, stdio: Stdio, extra: tuple[int, ...], cgroup_fd: int | None
 ) -> Child:
     """Run `body` in a cloned process that has nothing open but what it is given."""

@@ -67,7 +67,7 @@ def run(plan: InitPlan, channel: Channel) -> NoReturn:
     Sends `ready` once everything but the exec is done and blocks until `start`; a failure is sent
     as `error` and ends the process. See `channel` for the messages.
     """
-    _guarded(lambda: _run_init(plan, channel), channel)
+    guarded(lambda: _run_init(plan, channel), channel)
 
 
 def run_exec(plan: ExecPlan, channel: Channel, target: int, join: int) -> NoReturn:
@@ -76,7 +76,7 @@ def run_exec(plan: ExecPlan, channel: Channel, target: int, join: int) -> NoRetu
     A second process does the work, because a pid namespace is entered only by birth. It is made
     with CLONE_PARENT, so that the caller's parent has it as a child; its pid is sent as `pid`.
     """
-    _guarded(lambda: _run_exec(plan, channel, target, join), channel)
+    guarded(lambda: _run_exec(plan, channel, target, join), channel)
 
 
 def settle_descriptors(stdio: Sequence[int], channel: int, extra: Sequence[int]) -> int:
@@ -98,7 +98,7 @@ def _own_binary() -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _guarded(body: Callable[[], None], channel: Channel) -> NoReturn:
+def guarded(body: Callable[[], None], channel: Channel) -> NoReturn:
     """Run to the exec or to an error message; nothing returns into the monitor's own frames."""
     gc.disable()  # a collection would touch, and so copy, the pages shared with the monitor
     try:

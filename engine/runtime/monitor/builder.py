@@ -10,30 +10,41 @@ import array
 import marshal
 import os
 import signal
-from dataclasses import replace
 from typing import Any, NoReturn
 
 from engine.errors import EngineError, RuntimeFailure
-from engine.runtime import bundle, syscalls, wire
-from engine.runtime.cgroups import Layout, Manager, Resources
-from engine.runtime.init import Child, StepFailed, spawn
-from engine.runtime.plan import InitPlan
+from engine.runtime import slots, syscalls, wire
+from engine.runtime.cgroups import Layout
+from engine.runtime.init import StepFailed
+from engine.runtime.monitor.construct import Ahead, Stdio, construct, prepare
 
-Stdio = tuple[int, int, int]
-
-_LARGEST = 192 * 1024
+_INLINE = 128 * 1024
+_BY_FILE = b"by file"
 _DESCRIPTORS = ("pidfd", "channel", "mounts", "oom", "terminal")
 
 
 class Built:
-    """A container that is ready to start, as its monitor keeps it; -1 is no descriptor."""
+    """A container that is ready to start, as its monitor keeps it; -1 is no descriptor.
 
-    __slots__ = (*_DESCRIPTORS, "namespaces", "pid", "seccomp", "seccomp_flags", "warnings")
+    `unified` names its cgroup on a v2 hierarchy beside v1 where that is another; else it is empty.
+    """
+
+    __slots__ = (
+        *_DESCRIPTORS,
+        "namespaces",
+        "pid",
+        "seccomp",
+        "seccomp_flags",
+        "unified",
+        "warnings",
+    )
 
     def __init__(self, facts: tuple[Any, ...], descriptors: dict[str, int]) -> None:
         self.pid: int
         self.warnings: tuple[str, ...]
-        self.pid, self.warnings, self.namespaces, self.seccomp, self.seccomp_flags = facts
+        self.unified: str
+        self.pid, self.warnings, self.unified, *rest = facts
+        self.namespaces, self.seccomp, self.seccomp_flags = rest
         self.pidfd = descriptors["pidfd"]
         self.channel = descriptors["channel"]
         self.mounts = descriptors["mounts"]
@@ -41,48 +52,117 @@ class Built:
         self.terminal = descriptors.get("terminal", -1)
 
 
-def build(request: wire.CreateRequest, plan: bytes, stdio: Stdio, layout: Layout) -> Built:
-    """Have the container of `plan` (the payload of a PLAN frame) built.
+class Builder:
+    """A forked builder that waits for what to build; one that was dismissed leaves nothing.
 
-    Raises:
-        EngineError: what the builder was refused. Processes and the cgroup may be left.
-
-    The builder is left to be reaped as any child: its end takes longer than its message.
+    Args:
+        parent: where it makes a cgroup with an init ahead; empty for neither.
+        foreign: a descriptor of the monitor's that the builder is to close.
     """
+
+    def __init__(self, layout: Layout, parent: str = "", foreign: int = -1) -> None:
+        self._layout = layout
+        self._waiting = True
+        self._slot = slots.own(parent) if parent else ""
+        self._socket = _fork(layout, self._slot, foreign)
+
+    def build(self, request: wire.CreateRequest, plan: bytes, stdio: Stdio) -> Built:
+        """Have the container of `plan` (the payload of a PLAN frame) built.
+
+        Raises:
+            EngineError: what the builder was refused. Dead processes may be left to be reaped.
+
+        The builder is left to be reaped as any child: its end takes longer than its message.
+        """
+        self._waiting = False
+        work = marshal.dumps((request.cgroup, request.resources, plan))
+        answer = self._ask(work, stdio)
+        if answer is None and self._slot:  # killed while it waited
+            slots.remove(self._layout, self._slot)
+            self._socket = _fork(self._layout, "", -1)
+            answer = self._ask(work, stdio)
+        if answer is None:
+            slots.remove(self._layout, request.cgroup)
+            raise RuntimeFailure("the process that set the container up died")
+        if answer[0] != "built":
+            raise wire.error(answer[1], answer[2])
+        return Built(*answer[1:])
+
+    def _ask(self, work: bytes, stdio: Stdio) -> tuple[Any, ...] | None:
+        """The builder's message, its descriptors by name; None when it has died."""
+        try:
+            _send(self._socket, work, stdio)
+            data, fds = _receive(self._socket)
+        except ConnectionError:
+            return None
+        finally:
+            self._socket.close()
+        if not data:
+            return None
+        kind, facts, names = marshal.loads(data)
+        return (kind, facts, dict(zip(names, fds, strict=True)) if kind == "built" else names)
+
+    def dismiss(self) -> None:
+        """End one that was given nothing to build, with what it has made; waits for that."""
+        if not self._waiting:
+            return
+        self._waiting = False
+        self._socket.close()
+        while True:
+            try:
+                os.waitpid(-1, 0)
+            except ChildProcessError:
+                break
+        if self._slot:
+            slots.remove(self._layout, self._slot)
+
+
+def _fork(layout: Layout, slot: str, foreign: int) -> _socket.socket:
+    """A new builder at the other end of what is returned. Raises OSError."""
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     monitor_pid = os.getpid()
-    if os.fork() == 0:
-        _build(theirs, monitor_pid, request, plan, stdio, layout)
+    try:
+        pid = os.fork()
+    except OSError:
+        ours.close()
+        theirs.close()
+        raise
+    if pid == 0:
+        ours.close()
+        if foreign >= 0:
+            os.close(foreign)
+        _live(theirs, monitor_pid, layout, slot)
     theirs.close()
-    data, rights, _, _ = ours.recvmsg(_LARGEST, _socket.CMSG_SPACE(64), _socket.MSG_CMSG_CLOEXEC)
-    ours.close()
-    if not data:
-        raise RuntimeFailure("the process that set the container up died")
-    message = marshal.loads(data)
-    if message[0] != "built":
-        raise wire.error(message[1], message[2])
-    fds = array.array("i")
-    for _, _, body in rights:
-        fds.frombytes(body)
-    return Built(message[1], dict(zip(message[2], fds, strict=True)))
+    return ours
 
 
-def _build(
-    monitor: _socket.socket,
-    monitor_pid: int,
-    request: wire.CreateRequest,
-    plan: bytes,
-    stdio: Stdio,
-    layout: Layout,
-) -> NoReturn:
+def _live(monitor: _socket.socket, monitor_pid: int, layout: Layout, slot: str) -> NoReturn:
+    ahead: Ahead | None = None
     try:
         _end_with(monitor_pid)
-        _send(monitor, *_construct(request, plan, stdio, layout))
-    except (EngineError, OSError, StepFailed) as error:
-        kind = type(error) if isinstance(error, EngineError) else RuntimeFailure
-        monitor.send(marshal.dumps(("failed", kind.__name__, str(error))))
+        ahead = prepare(layout, slot) if slot else None
+        data, stdio = _receive(monitor)
+        if data:
+            _answer(monitor, marshal.loads(data), (stdio[0], stdio[1], stdio[2]), layout, ahead)
+        elif ahead is not None:
+            ahead.discard()
     finally:
         os._exit(0)
+
+
+def _answer(
+    monitor: _socket.socket, work: Any, stdio: Stdio, layout: Layout, ahead: Ahead | None
+) -> None:
+    try:
+        cgroup, resources, plan = work
+        facts, descriptors = construct(cgroup, resources, plan, stdio, layout, ahead)
+    except (EngineError, OSError, StepFailed) as error:
+        kind = type(error) if isinstance(error, EngineError) else RuntimeFailure
+        _send(monitor, marshal.dumps(("failed", kind.__name__, str(error))), ())
+        return
+    names = tuple(name for name, fd in descriptors.items() if fd >= 0)
+    fds = tuple(descriptors[name] for name in names)
+    _send(monitor, marshal.dumps(("built", facts, names)), fds)
 
 
 def _end_with(monitor_pid: int) -> None:
@@ -92,54 +172,29 @@ def _end_with(monitor_pid: int) -> None:
         os._exit(1)
 
 
-def _send(monitor: _socket.socket, facts: tuple[Any, ...], descriptors: dict[str, int]) -> None:
-    names = tuple(name for name, fd in descriptors.items() if fd >= 0)
-    rights = array.array("i", [descriptors[name] for name in names])
-    data = marshal.dumps(("built", facts, names))
-    monitor.sendmsg([data], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
+def _send(peer: _socket.socket, data: bytes, fds: tuple[int, ...]) -> None:
+    """One message; what is larger than a socket takes goes by a file in memory."""
+    file = -1
+    if len(data) > _INLINE:
+        file = os.memfd_create("plan")
+        view = memoryview(data)
+        while view:
+            view = view[os.write(file, view) :]
+        data, fds = _BY_FILE, (*fds, file)
+    rights = array.array("i", fds)
+    peer.sendmsg([data], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)] if fds else [])
+    if file >= 0:
+        os.close(file)
 
 
-def _construct(
-    request: wire.CreateRequest, payload: bytes, stdio: Stdio, layout: Layout
-) -> tuple[tuple[Any, ...], dict[str, int]]:
-    plan = InitPlan.from_wire(wire.parse_plan(payload))
-    manager = Manager(layout, request.cgroup)
-    manager.create()
-    warnings = manager.apply(Resources.from_oci(request.resources))
-    unified = manager.unified if layout.mode == "v2" else None
-    ours = replace(plan, unshare=plan.unshare | syscalls.CLONE_PARENT)
-    child = _spawn(ours, stdio, unified)
-    if unified is None:
-        manager.attach(child.pid)
-    child.attached()
-    child.wait_ready()
-    process = plan.process
-    facts = (
-        child.pid,
-        (*warnings, *child.warnings),
-        plan.namespaces,
-        process.seccomp,
-        process.seccomp_flags,
-    )
-    return facts, {
-        "pidfd": child.pidfd,
-        "channel": os.dup(child.fileno()),  # the channel closes its own when it goes
-        "mounts": os.open(f"/proc/{child.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC),
-        "oom": _descriptor(manager.oom_fd()),
-        "terminal": _descriptor(child.terminal),
-    }
-
-
-def _descriptor(fd: int | None) -> int:
-    return -1 if fd is None else fd
-
-
-def _spawn(plan: InitPlan, stdio: Stdio, cgroup: str | None) -> Child:
-    """On cgroup v2 init is born in its cgroup; v1 knows only moving it there afterwards."""
-    if cgroup is None:
-        return spawn(plan, stdio)
-    fd = bundle.open_directory(cgroup)
-    try:
-        return spawn(plan, stdio, cgroup_fd=fd)
-    finally:
-        os.close(fd)
+def _receive(peer: _socket.socket) -> tuple[bytes, list[int]]:
+    """The next message and its descriptors; empty when the peer has gone."""
+    data, rights, _, _ = peer.recvmsg(_INLINE, _socket.CMSG_SPACE(64), _socket.MSG_CMSG_CLOEXEC)
+    fds = array.array("i")
+    for _, _, body in rights:
+        fds.frombytes(body)
+    if data == _BY_FILE:
+        with open(fds.pop(), "rb") as file:
+            file.seek(0)
+            data = file.read()
+    return data, list(fds)

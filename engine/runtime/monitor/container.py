@@ -26,7 +26,7 @@ from engine.errors import (
 from engine.runtime import state, syscalls, wire
 from engine.runtime.cgroups import Layout, Manager, Resources
 from engine.runtime.init import Channel, Child, StepFailed
-from engine.runtime.monitor.builder import Built, build
+from engine.runtime.monitor.builder import Builder, Built
 from engine.runtime.monitor.log import LogWriter
 from engine.runtime.monitor.loop import READ, Loop
 from engine.runtime.monitor.session import Session
@@ -88,18 +88,20 @@ class Container:
 
     # --- create ---------------------------------------------------------------------------------
 
-    def create(self, plan: bytes) -> None:
+    def create(self, plan: bytes, builder: Builder) -> None:
         """Have init ready before its exec; on failure nothing of the container is left."""
         try:
-            self._create(plan)
+            self._create(plan, builder)
         except BaseException:
             self._undo_create()
             raise
 
-    def _create(self, plan: bytes) -> None:
+    def _create(self, plan: bytes, builder: Builder) -> None:
         self.state.write()
         stdio = self.stdio.make_pipes(terminal=self._request.terminal)
-        built = self._built = build(self._request, plan, stdio, self._layout)
+        built = self._built = builder.build(self._request, plan, stdio)
+        if built.unified:
+            self._manager = Manager(self._layout, self._request.cgroup, unified=built.unified)
         self.stdio.release_child_ends()
         if built.terminal >= 0:
             self.stdio.use_terminal(built.terminal)
@@ -115,13 +117,14 @@ class Container:
     def _undo_create(self) -> None:
         self.stdio.close()
         self._log.close()
-        self._empty_cgroup()
+        self._kill_init()
         while True:
             try:
-                os.waitpid(-1, 0)  # init, when the builder came that far
+                os.waitpid(-1, 0)  # the builder, and init when it came that far
             except ChildProcessError:
                 break
-        self._remove_cgroup()
+        if self._built is not None:
+            self._remove_cgroup()
 
     def _become(self, status: Status) -> None:
         self.state.status = status

@@ -8,20 +8,22 @@ from typing import Any, NoReturn
 from engine.errors import EngineError, RuntimeFailure
 from engine.runtime import bundle, syscalls, wire
 from engine.runtime.cgroups import Layout
+from engine.runtime.monitor.builder import Builder
 from engine.runtime.monitor.container import Container
 from engine.runtime.monitor.loop import Loop
 from engine.runtime.monitor.server import Server
 
 
-def run(connection: int, layout: Layout) -> NoReturn:
+def run(connection: int, layout: Layout, builder: Builder) -> NoReturn:
     """Serve the container that `connection` asks for; the process ends with it."""
     status = 1
     try:
-        _serve(connection, layout)
+        _serve(connection, layout, builder)
         status = 0
     except Exception:  # noqa: BLE001 (the last chance to say why, in monitor.log)
         sys.excepthook(*sys.exc_info())
     finally:
+        builder.dismiss()
         os._exit(status)
 
 
@@ -45,13 +47,17 @@ def prepare() -> None:
     write_name("berth-monitor")
 
 
-def _serve(connection: int, layout: Layout) -> None:
-    request, plan, number = _read_request(connection)
+def _serve(connection: int, layout: Layout, builder: Builder) -> None:
+    received = _read_request(connection)
+    if received is None:
+        return  # the engine went away, or gave up, before it said what to create
+    request, plan, number = received
     _log_to(f"{request.bundle}/{bundle.MONITOR_LOG}")
     loop = Loop()
     server = Server(loop)
     try:
-        container = _create(loop, layout, request, plan, server)
+        container = _create(loop, layout, request, server)
+        container.create(plan, builder)
     except (EngineError, OSError) as error:
         os.write(connection, wire.control(_failure(number, error)))
         return
@@ -63,13 +69,10 @@ def _serve(connection: int, layout: Layout) -> None:
     loop.run()
 
 
-def _create(
-    loop: Loop, layout: Layout, request: wire.CreateRequest, plan: bytes, server: Server
-) -> Container:
+def _create(loop: Loop, layout: Layout, request: wire.CreateRequest, server: Server) -> Container:
     server.listen(request.bundle)
     container = Container(loop, layout, request, announce=server.announce, complain=complain)
     loop.watch_children(container.reap)
-    container.create(plan)
     return container
 
 
@@ -78,8 +81,8 @@ def _failure(number: Any, error: Exception) -> dict[str, Any]:
     return {"id": number, "error": kind.__name__, "message": str(error)}
 
 
-def _read_request(connection: int) -> tuple[wire.CreateRequest, bytes, Any]:
-    """The first two frames: the plan, then the `create` request."""
+def _read_request(connection: int) -> tuple[wire.CreateRequest, bytes, Any] | None:
+    """The first two frames: the plan, then the `create` request; None at the end of file."""
     decoder = wire.Decoder()
     plan: bytes | None = None
     while data := os.read(connection, 64 * 1024):
@@ -89,7 +92,7 @@ def _read_request(connection: int) -> tuple[wire.CreateRequest, bytes, Any]:
             elif kind == wire.CONTROL and plan is not None:
                 message = wire.parse_control(payload)
                 return wire.CreateRequest.from_wire(message["request"]), plan, message["id"]
-    raise EOFError("the engine went away before it said what to create")
+    return None
 
 
 def _log_to(path: str) -> None:

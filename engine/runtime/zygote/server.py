@@ -1,63 +1,100 @@
 """The fork server: waits for a connection to hand to a new monitor, forks, forgets it.
 
 Everything a monitor or an init will need is imported before the first fork, and the heap is frozen,
-so that the pages stay shared. One monitor is always forked ahead and waits for its container. The
-zygote keeps nothing of any container: if it dies, the launcher starts another, and no container
-notices; the waiting monitor ends with it.
+so that the pages stay shared. A few monitors are forked ahead and wait, with most of a container
+made, to be given one. The zygote keeps nothing of any container: if it dies, the launcher starts
+another, and no container notices; the waiting monitors take apart what they have made, and end.
 """
 
 import _socket
 import array
 import gc
 import os
+import select
 import signal
 import sys
 from contextlib import suppress
 from typing import NoReturn
 
 from engine.errors import Unavailable
-from engine.runtime import wire
+from engine.runtime import slots, wire
 from engine.runtime.cgroups import Layout, detect
 from engine.runtime.monitor import main as monitor
+from engine.runtime.monitor.builder import Builder
 from engine.runtime.zygote.prime import open_own_procs, prime
 from engine.runtime.zygote.warm import rehearse
 
 READY = b"ready"
 
+SPARES = 2
+REFILL_DELAY = 20
+"""Milliseconds without a request before a spare is forked: the container that has just been asked
+for is up by then, and has had the processors for itself."""
+
+END_BOUND = 5.0
+
 
 class Zygote:
-    """The engine's end, the machine's cgroups, and the monitor that waits for work."""
+    """The engine's end, the machine's cgroups, and the monitors that wait for work.
 
-    def __init__(self, engine: _socket.socket, layout: Layout) -> None:
+    Args:
+        parent: the cgroup in which monitors get a container's cgroup and init ready ahead.
+    """
+
+    def __init__(self, engine: _socket.socket, layout: Layout, parent: str) -> None:
         self._engine = engine
         self._layout = layout
+        self._parent = parent
         self._procs = open_own_procs(layout)
-        self._spare: _socket.socket | None = None
+        self._spares: list[_socket.socket] = []
+        self._requests = select.poll()
+        self._requests.register(engine.fileno(), select.POLLIN)
 
     def serve(self) -> None:
         """Hand connections out until the engine closes its end."""
-        self._spare = self._fork()
+        self._refill()
         self._engine.send(READY)
-        while (connection := _next_connection(self._engine)) is not None:
-            self._hand_over(connection)
-            prime(self._procs)
-            with suppress(OSError):  # tried again, and told, when there is a request
-                self._spare = self._fork()
+        while self._wait_for_request() and (fd := _next_connection(self._engine)) is not None:
+            self._hand_over(fd)
+        self._end_spares()
+
+    def _wait_for_request(self) -> bool:
+        """True when there is one; spares are forked when nobody asks for something."""
+        while len(self._spares) < SPARES and not self._requests.poll(REFILL_DELAY):
+            if not self._refill():
+                break
+        return True
+
+    def _refill(self) -> bool:
+        try:
+            self._spares.append(self._fork(self._parent))
+        except OSError:  # tried again, and told, when there is a request
+            return False
+        return True
 
     def _hand_over(self, connection: int) -> None:
-        """Give the connection to the waiting monitor, or to a new one when that has died."""
+        """Give the connection to a waiting monitor, or to a new one when there is none."""
         try:
-            for _ in range(2):
-                spare, self._spare = self._spare or self._fork(), None
-                if _send(spare, connection):
+            while self._spares:
+                if _send(self._spares.pop(0), connection):
                     return
-            _refuse(connection, "the monitors that were forked for it have died")
+            _send(self._fork(""), connection)
+            prime(self._procs)
         except OSError as error:
             _refuse(connection, f"cannot fork a monitor: {error}")
         finally:
             os.close(connection)
 
-    def _fork(self) -> _socket.socket:
+    def _end_spares(self) -> None:
+        """They take apart what they have made; a zygote that has ended has left nothing."""
+        for spare in self._spares:
+            spare.shutdown(_socket.SHUT_WR)
+            spare.settimeout(END_BOUND)
+        for spare in self._spares:
+            with suppress(OSError):  # stuck: the next zygote finds what it leaves
+                spare.recv(1)
+
+    def _fork(self, parent: str) -> _socket.socket:
         """A monitor that waits at the other end of what is returned. Raises OSError."""
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
         try:
@@ -68,34 +105,42 @@ class Zygote:
             raise
         if pid == 0:
             ours.close()
-            self._wait_as_monitor(theirs)
+            self._wait_as_monitor(theirs, parent)
         theirs.close()
         return ours
 
-    def _wait_as_monitor(self, zygote: _socket.socket) -> NoReturn:
+    def _wait_as_monitor(self, zygote: _socket.socket, parent: str) -> NoReturn:
         self._engine.close()
+        for spare in self._spares:
+            spare.close()
         if self._procs is not None:
             os.close(self._procs)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         monitor.prepare()
+        builder = Builder(self._layout, parent, foreign=zygote.fileno())
         connection = _next_connection(zygote)
         if connection is None:
+            builder.dismiss()
             os._exit(0)
         zygote.close()
         gc.enable()
-        monitor.run(connection, self._layout)
+        monitor.run(connection, self._layout, builder)
 
 
 def main() -> None:
-    """Serve the SOCK_SEQPACKET socket numbered by the last argument until its peer closes."""
-    engine = _socket.socket(fileno=int(sys.argv[-1]))
+    """Serve a SOCK_SEQPACKET socket until its peer closes.
+
+    The last two arguments are the cgroup parent of the engine's containers and its descriptor.
+    """
+    engine, parent = _socket.socket(fileno=int(sys.argv[-1])), sys.argv[-2]
     monitor.write_name("berth-zygote")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # monitors are nobody's to wait for
     os.chdir("/")
     os.umask(0o022)
     layout = detect()
+    slots.sweep(layout, parent)
     rehearse(layout)
-    zygote = Zygote(engine, layout)
+    zygote = Zygote(engine, layout, parent)
     gc.collect()
     gc.freeze()
     gc.disable()

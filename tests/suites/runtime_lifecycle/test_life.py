@@ -16,8 +16,10 @@ from engine.errors import (
     InvalidArgument,
     NotRunning,
 )
+from engine.runtime import slots
 from engine.runtime.cgroups import Manager, detect
 from engine.runtime.launcher import Launcher, read_exit_record
+from engine.runtime.state import start_time
 
 from .conftest import Host, bounded, log_text, read_until, until
 
@@ -159,7 +161,10 @@ async def test_a_container_can_run_again_under_its_name(host: Host, launcher: La
 async def test_pause_stops_and_resume_goes_on(host: Host, launcher: Launcher) -> None:
     monitor = await host.create(launcher, "c1", ["sh", "-c", "while :; do sleep 0.01; done"])
     await monitor.start()
-    group = Manager(detect(), monitor.cgroup)
+    slot = slots.path(host.cgroup_parent, monitor.monitor_pid, start_time(monitor.monitor_pid) or 0)
+    group = Manager(detect(), monitor.cgroup, unified=slot)
+    if not group.unified or not Path(group.unified).exists():
+        group = Manager(detect(), monitor.cgroup)
     await monitor.pause()
     assert group.is_frozen()
     await monitor.resume()

@@ -1,0 +1,76 @@
+"""An init cloned before anybody asked for a container, which waits for its plan.
+
+It has new pid, network, uts and ipc namespaces. The mount namespace is made only with the plan: an
+earlier one would miss what the host mounted since.
+"""
+
+import marshal
+import os
+from typing import NoReturn
+
+from engine.runtime import syscalls
+from engine.runtime.plan import InitPlan
+
+from . import settings, steps
+from .channel import Channel
+from .spawn import Child, Stdio, clone
+
+NAMESPACES = (
+    syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNET | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC
+)
+LARGEST = 48 * 1024
+"""Bytes of a plan that still go through the channel in one message."""
+
+_LATER = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP
+_KILL = 9
+
+
+def spawn_ahead() -> Child:
+    """Clone one as a child of the caller's parent; give it its plan by `assign`."""
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        return clone(_wait, NAMESPACES | syscalls.CLONE_PARENT, (null, null, null), (), None)
+    finally:
+        os.close(null)
+
+
+def suits(plan: InitPlan, payload: bytes) -> bool:
+    """Whether what was made ahead is right for `plan` (the value of `payload`)."""
+    own_pids = bool(plan.unshare & syscalls.CLONE_NEWPID)
+    return own_pids and not plan.unshare & ~(NAMESPACES | _LATER) and len(payload) <= LARGEST
+
+
+def assign(child: Child, payload: bytes, stdio: Stdio) -> None:
+    """Let it go on as the init of this plan, with these streams. Raises ConnectionError."""
+    outside = os.pidfd_open(os.getpid())
+    try:
+        child.channel.send(payload, fds=(*stdio, outside))
+    finally:
+        os.close(outside)
+
+
+def _wait(channel: Channel) -> NoReturn:
+    steps.guarded(lambda: _become_init(channel), channel)
+
+
+def _become_init(channel: Channel) -> None:
+    syscalls.set_parent_death_signal(_KILL)
+    settings.raise_loopback()
+    received = channel.receive()
+    if received is None:
+        os._exit(0)  # nobody needs it any more
+    (payload,), (*stdio, outside) = received
+    for number, fd in enumerate(stdio):
+        os.dup2(fd, number)
+        os.close(fd)
+    plan = InitPlan.from_wire(marshal.loads(payload))
+    _leave(outside, NAMESPACES & ~plan.unshare)
+    syscalls.unshare(plan.unshare & syscalls.CLONE_NEWNS)
+    steps.run(plan, channel)
+
+
+def _leave(outside: int, unwanted: int) -> None:
+    """Return to the namespaces of the process `outside` (a pidfd) where the plan makes none."""
+    if unwanted:
+        syscalls.setns(outside, unwanted)
+    os.close(outside)
