@@ -168,7 +168,7 @@ ACTIONS: tuple[Action, ...] = (
     # images
     Action("image.run", "n,enter", "Run: opens the form", ("images",), "run", "image",
            guard=_one_image, rank=1),
-    Action("image.inspect", "d,i", "Inspect: history, layers, config", ("images", "image"),
+    Action("image.inspect", "d,i", "Inspect: history, layers, config", ("images",),
            "inspect", "image", guard=_one_image, rank=2),
     Action("image.load", "L", "Load an image file", _ROWS, "load", "new",
            guard=_linked, rank=30),

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.widgets import Button, Checkbox, Static
+from textual.widgets import Button, Static
 
 from tui.dialogs.base import Dialog, cancel_button, do_button
+from tui.widgets.tick import Tick
 
 _SHOWN = 10
 
@@ -44,7 +45,7 @@ class Confirm(Dialog[str]):
         if self.consequence:
             yield Static(Text(self.consequence), classes="dialog-consequence")
         if self.option:
-            yield Checkbox(self.option, self.option_on, id="option", compact=True)
+            yield Tick(self.option, self.option_on, id="option", compact=True)
 
     def _listed(self) -> str:
         shown = [f"• {item}" for item in self.items[:_SHOWN]]
@@ -62,5 +63,5 @@ class Confirm(Dialog[str]):
 
     def accept(self, button: str) -> None:
         """Say which."""
-        ticked = bool(self.option) and self.query_one(Checkbox).value
+        ticked = bool(self.option) and self.query_one(Tick).value
         self.dismiss("option" if ticked else "do")

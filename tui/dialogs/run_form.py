@@ -11,6 +11,7 @@ from textual.widgets import Button, Checkbox, Input, Label, Select, Static
 
 from tui.dialogs.base import Dialog, cancel_button, do_button
 from tui.models import RunRequest, parse
+from tui.widgets.tick import Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,8 @@ class RunForm(Dialog[RunRequest]):
             yield Select(RESTARTS, value="no", allow_blank=False, id="restart", compact=True)
         with Horizontal(classes="form-row"):
             yield Label("", classes="form-label")
-            yield Checkbox("terminal", id="tty", compact=True)
-            yield Checkbox("remove on exit", id="remove", compact=True)
+            yield Tick("terminal", id="tty", compact=True)
+            yield Tick("remove on exit", id="remove", compact=True)
         yield Static("", id="remove-error", classes="field-error", markup=False)
         yield Static("", id="preview", classes="form-preview", markup=False)
         yield Static("", id="error", classes="field-error", markup=False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from textual import events, on
 from textual.dom import DOMNode
 from textual.screen import Screen
+from textual.widgets import Input
 
 from tui import actions
 from tui.actions import NOTHING, Subject
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
     from tui.screens.doing import Doing
 
 Clock = Callable[[], float]
+# While a question is open, keys are text.
+TYPING = [
+    Hint("", "enter", "keep it"),
+    Hint("", "esc", "clear it"),
+    Hint("", "↑", "earlier ones"),
+]
 
 
 class BerthScreen(Screen[None]):
@@ -120,6 +127,8 @@ class BerthScreen(Screen[None]):
 
     def hints(self) -> list[Hint]:
         """Live keys, the nearest scope winning a key."""
+        if isinstance(self.focused, Input):
+            return TYPING
         subject = self.subject()
         live = actions.live(self.scopes(), self.keymap)
         chosen = [(a, keys) for a, keys in live if a.word and a.guard(subject) not in NOTHING]
@@ -145,7 +154,8 @@ class BerthScreen(Screen[None]):
 
     @on(Footer.Clicked)
     def _clicked(self, message: Footer.Clicked) -> None:
-        self.perform(message.action)
+        if message.action:
+            self.perform(message.action)
 
     # -- doing --------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from tui.screens.inspect_panel import InspectPanel
 from tui.screens.log_panel import LogPanel
 from tui.screens.processes import ProcessesPanel
 from tui.widgets import palette
-from tui.widgets.footer import Footer
+from tui.widgets.footer import Footer, Hint
 from tui.widgets.header import Header
 from tui.widgets.tab_strip import Tab, TabStrip
 
@@ -244,6 +244,11 @@ class ContainerScreen(BerthScreen):
         """This one."""
         held = None if self.gone else self.held
         return Subject(held, engine=self.hub.link.info, linked=self.hub.link.alive)
+
+    def hints(self) -> list[Hint]:
+        """Without the key that leads to where we are."""
+        here = f"container.{self.tab}"
+        return [hint for hint in super().hints() if hint.action != here]
 
     def act(self, action_id: str) -> bool:
         """Tabs here, the rest to the page in front or to the engine."""

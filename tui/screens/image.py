@@ -24,7 +24,7 @@ from tui.widgets.header import Header
 class ImageScreen(BerthScreen):
     """Escape goes back to the list."""
 
-    scopes_here = ("image", "page")
+    scope = "page"
 
     class Inspected(Message):
         """The engine's document and the history, or why there is none."""
@@ -79,8 +79,9 @@ class ImageScreen(BerthScreen):
     def _history(self, entries: list[HistoryEntry]) -> Section:
         rows = []
         for entry in entries:
-            age, size, made, _ = images.history_row(entry, self.clock())
-            rows.append((f"{age.text:>5} {size.text:>10}", Cell(made.text or "—")))
+            age, size, made, comment = images.history_row(entry, self.clock())
+            text = made.text or comment.text or "—"
+            rows.append((f"{age.text:>5} {size.text:>10}", Cell(text)))
         return Section("History, newest first", tuple(rows))
 
     def repaint(self) -> None:
