@@ -10,11 +10,12 @@ import time
 from contextlib import suppress
 from functools import partial
 from signal import SIGKILL
+from typing import Any
 
 from engine.containers import exits, health
 from engine.containers.context import Context
 from engine.containers.live import Live
-from engine.containers.model import Status
+from engine.containers.model import Healthcheck, Status
 from engine.containers.ports import Monitor
 from engine.containers.rotation import rotation
 from engine.containers.spec.build import Builder
@@ -123,19 +124,22 @@ def _abandon(live: Live) -> None:
 
 def _record_start(context: Context, live: Live, monitor: Monitor) -> None:
     follow(context, live, monitor)
-    context.change_state(
-        live,
-        status=Status.RUNNING,
-        pid=monitor.pid,
-        exit_code=0,
-        error="",
-        oom_killed=False,
-        started_at=time.time_ns(),
-        stopped_by_user=False,
-        health=health.initial(live.record.config.healthcheck),
-    )
+    changes = begun(live.record.config.healthcheck)
+    context.change_state(live, **changes, status=Status.RUNNING, pid=monitor.pid)
     context.publish(live, "start")
     health.begin(context, live)
+
+
+def begun(check: Healthcheck | None) -> dict[str, Any]:
+    """What every run begins with; of the last one nothing but its end is remembered."""
+    return {
+        "exit_code": 0,
+        "error": "",
+        "oom_killed": False,
+        "started_at": time.time_ns(),
+        "stopped_by_user": False,
+        "health": health.initial(check),
+    }
 
 
 def follow(context: Context, live: Live, monitor: Monitor) -> None:

@@ -4,14 +4,13 @@ import asyncio
 import dataclasses
 import json
 import logging
-import time
 from contextlib import suppress
 from pathlib import Path
 
 from engine.containers import exits, health, restart_policy
 from engine.containers.codec import Damaged, decode
 from engine.containers.context import Context
-from engine.containers.launch import follow, listen
+from engine.containers.launch import begun, follow, listen
 from engine.containers.live import Live
 from engine.containers.model import Container, Status
 from engine.containers.ports import Monitor
@@ -145,16 +144,13 @@ def _is_damaged(bundle: Path) -> bool:
 
 
 def _adopt(context: Context, live: Live, monitor: Monitor) -> None:
-    started_at = live.record.state.started_at or time.time_ns()
-    status = Status.PAUSED if live.status is Status.PAUSED else Status.RUNNING
     check = live.record.config.healthcheck
-    context.change_state(
-        live,
-        status=status,
-        pid=monitor.pid,
-        started_at=started_at,
-        health=live.record.state.health or health.initial(check),
-    )
+    if live.running:
+        changes = {"health": live.record.state.health or health.initial(check)}
+    else:  # the engine ended before it could write the start down
+        changes = begun(check)
+    status = Status.PAUSED if live.status is Status.PAUSED else Status.RUNNING
+    context.change_state(live, **{**changes, "status": status, "pid": monitor.pid})
     listen(context, live, monitor)
     follow(context, live, monitor)
     health.begin(context, live)

@@ -1,6 +1,7 @@
 """An engine that is started again: adopted containers, exits it did not see, policies, damage."""
 
 import asyncio
+import json
 import sqlite3
 from dataclasses import replace
 
@@ -146,6 +147,18 @@ async def test_a_damaged_bundle_ends_its_container_and_no_other(world: World) ->
     assert containers.get(other).state.status is Status.RUNNING
     assert containers.get(key).state.exit_code == 255
     assert any("hurt" in line for line in containers.warnings)
+
+
+async def test_a_start_that_was_not_written_down_any_more_is_a_new_run(world: World) -> None:
+    key = await world.run()
+    await world.containers.stop(key, timeout=0)
+    before = world.database.table("containers").get(key)
+    await world.containers.start(key)
+    await world.close()
+    _write(world, key, json.dumps(before))
+    state = (await world.open()).get(key).state
+    assert (state.status, state.exit_code, state.stopped_by_user) == (Status.RUNNING, 0, False)
+    assert state.started_at > state.finished_at
 
 
 async def test_a_wait_after_the_restart_sees_the_end(world: World) -> None:
