@@ -109,7 +109,7 @@ class ForkServer:
         log = os.open(self._log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             return await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", "-B", "-c", _BOOT, _ROOT),
+                *(sys.executable, "-I", "-S", "-c", _BOOT, _ROOT),
                 *(self._cgroup_parent, str(end.fileno())),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,

@@ -4,7 +4,7 @@ No I/O: `Mount` travels between rooms, `parse_options` turns option words into k
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MS_RDONLY = 0x1
 MS_NOSUID = 0x2
@@ -119,8 +119,7 @@ _ATTRIBUTES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(NamedTuple):
     """One mount: `target` is absolute inside the container, or "" for its root file system."""
 
     type: str
@@ -129,8 +128,7 @@ class Mount:
     options: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class MountOptions:
+class MountOptions(NamedTuple):
     """Option words as the kernel takes them."""
 
     flags: int

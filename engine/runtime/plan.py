@@ -5,8 +5,7 @@ be checked before anything of the container exists.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from .mount import Mount
 from .syscalls import CLONE_NEWCGROUP
@@ -14,8 +13,7 @@ from .syscalls import CLONE_NEWCGROUP
 _Wire = tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class MountPlan:
+class MountPlan(NamedTuple):
     """One mount, its words already turned into mount(2) flags."""
 
     type: str  # "bind" for every bind mount
@@ -28,8 +26,7 @@ class MountPlan:
     data: str
 
 
-@dataclass(frozen=True, slots=True)
-class DevicePlan:
+class DevicePlan(NamedTuple):
     """One device node; `mode` holds the type and the permission bits."""
 
     path: str
@@ -40,8 +37,7 @@ class DevicePlan:
     gid: int
 
 
-@dataclass(frozen=True, slots=True)
-class CgroupMount:
+class CgroupMount(NamedTuple):
     """One cgroup hierarchy of the host, for the container's view of its own cgroup."""
 
     mount_point: str
@@ -50,8 +46,7 @@ class CgroupMount:
     option: str  # v1: the controllers, or name=…
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(NamedTuple):
     """The five capability sets as bit masks."""
 
     bounding: int
@@ -61,8 +56,7 @@ class Capabilities:
     ambient: int
 
 
-@dataclass(frozen=True, slots=True)
-class ExecPlan:
+class ExecPlan(NamedTuple):
     """One process to execute in a container, be it the first or an exec session's."""
 
     args: tuple[str, ...]
@@ -84,22 +78,21 @@ class ExecPlan:
 
     def to_wire(self) -> _Wire:
         """Only tuples and primitives, for marshal."""
-        return _pack(self, capabilities=_pack(self.capabilities))
+        packed: dict[str, Any] = {"capabilities": tuple(self.capabilities)}
+        return tuple(self._replace(**packed))
 
     @classmethod
     def from_wire(cls, wire: _Wire) -> "ExecPlan":
         """The plan that `to_wire` described."""
-        values = dict(zip(cls.__slots__, wire, strict=True))
-        values["capabilities"] = Capabilities(*values["capabilities"])
-        return cls(**values)
+        plan = cls._make(wire)
+        return plan._replace(capabilities=Capabilities._make(plan.capabilities))
 
     def with_seccomp(self, program: bytes, flags: int) -> "ExecPlan":
         """The same process under the filter of the container it joins."""
-        return replace(self, seccomp=program, seccomp_flags=flags)
+        return self._replace(seccomp=program, seccomp_flags=flags)
 
 
-@dataclass(frozen=True, slots=True)
-class CgroupView:
+class CgroupView(NamedTuple):
     """What a cgroup mount of the container is made of."""
 
     mounts: tuple[CgroupMount, ...]
@@ -107,8 +100,7 @@ class CgroupView:
     own_namespace: bool
 
 
-@dataclass(frozen=True, slots=True)
-class InitPlan:
+class InitPlan(NamedTuple):
     """Everything the first process of a container has to set up before it executes."""
 
     process: ExecPlan
@@ -146,29 +138,26 @@ class InitPlan:
 
     def to_wire(self) -> _Wire:
         """Only tuples and primitives, for marshal."""
-        return _pack(
-            self,
-            process=self.process.to_wire(),
-            rootfs_mounts=tuple(map(_pack, self.rootfs_mounts)),
-            mounts=tuple(map(_pack, self.mounts)),
-            cgroup_mounts=tuple(map(_pack, self.cgroup_mounts)),
-            devices=tuple(map(_pack, self.devices)),
-        )
+        packed: dict[str, Any] = {name: tuple(map(tuple, getattr(self, name))) for name in _NESTED}
+        packed["process"] = self.process.to_wire()
+        return tuple(self._replace(**packed))
 
     @classmethod
     def from_wire(cls, wire: _Wire) -> "InitPlan":
         """The plan that `to_wire` described."""
-        values = dict(zip(cls.__slots__, wire, strict=True))
-        values["process"] = ExecPlan.from_wire(values["process"])
-        values["rootfs_mounts"] = tuple(MountPlan(*each) for each in values["rootfs_mounts"])
-        values["mounts"] = tuple(MountPlan(*each) for each in values["mounts"])
-        values["cgroup_mounts"] = tuple(CgroupMount(*each) for each in values["cgroup_mounts"])
-        values["devices"] = tuple(DevicePlan(*each) for each in values["devices"])
-        return cls(**values)
+        plan = cls._make(wire)
+        made: dict[str, Any] = {
+            name: tuple(map(kind._make, getattr(plan, name))) for name, kind in _NESTED.items()
+        }
+        return plan._replace(process=ExecPlan.from_wire(plan.process), **made)
 
 
-def _pack(plan: Any, **packed: _Wire) -> _Wire:
-    return tuple(packed.get(name, getattr(plan, name)) for name in plan.__slots__)
+_NESTED: dict[str, Any] = {
+    "rootfs_mounts": MountPlan,
+    "mounts": MountPlan,
+    "cgroup_mounts": CgroupMount,
+    "devices": DevicePlan,
+}
 
 
 def compile(

@@ -8,9 +8,8 @@ memory than its own code does. No I/O here, and nothing the monitor does not nee
 
 import marshal
 from collections.abc import Iterator
-from dataclasses import dataclass
 from struct import Struct
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine import errors
 
@@ -35,8 +34,7 @@ class WireError(ValueError):
     """The peer sent what this protocol does not allow."""
 
 
-@dataclass(frozen=True, slots=True)
-class CreateRequest:
+class CreateRequest(NamedTuple):
     """What a monitor needs to know about its container, beside the compiled plan.
 
     Sizes are bytes; `log_max_bytes` 0 never rotates; `resources` are OCI `linux.resources`.
@@ -55,7 +53,7 @@ class CreateRequest:
     resources: dict[str, Any]
 
     def to_wire(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        return self._asdict()
 
     @classmethod
     def from_wire(cls, fields: dict[str, Any]) -> "CreateRequest":
