@@ -47,6 +47,8 @@ def _check(live: Live, *, force: bool) -> None:
 async def _end(context: Context, live: Live) -> None:
     """Without the lock: whoever holds it may be a stop that waits for ever."""
     context.change_state(live, stopped_by_user=True)
+    if live.running and live.monitor is None:
+        await _find(context, live)
     watcher = live.watcher
     try:
         await kill.send(context, live, SIGKILL)
@@ -57,6 +59,15 @@ async def _end(context: Context, live: Live) -> None:
     done, _ = await asyncio.wait({watcher}, timeout=GRACE)
     if not done:
         raise RuntimeFailure(f"container {live.id} is still there {GRACE:g} s after SIGKILL")
+
+
+async def _find(context: Context, live: Live) -> None:
+    """Its monitor was silent when the engine started: ask now, or have what is left ended."""
+    from engine.containers.restore import take_up  # it removes containers, and so needs this file
+
+    async with live.lock:
+        if live.running and live.monitor is None:
+            await take_up(context, live)
 
 
 async def _delete(context: Context, live: Live) -> None:

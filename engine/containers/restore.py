@@ -90,7 +90,7 @@ async def _restore(context: Context, live: Live) -> None:
     """One container; what goes wrong is said, and is its own affair."""
     try:
         async with asyncio.timeout(BUDGET), live.lock:
-            await _take_up(context, live)
+            await take_up(context, live)
     except (EngineError, OSError, TimeoutError) as error:
         words = str(error) or f"no answer within {BUDGET:g} s"
         context.warn(f"cannot restore container {live.name} ({live.id[:12]}): {words}")
@@ -106,7 +106,7 @@ async def _try_again(context: Context, live: Live) -> None:
                 return
             with suppress(EngineError, OSError, TimeoutError):
                 async with asyncio.timeout(BUDGET):
-                    await _take_up(context, live)
+                    await take_up(context, live)
                 log.info("container %s (%s) is restored", live.name, live.id[:12])
                 return
 
@@ -117,7 +117,12 @@ def _is_lost(context: Context, live: Live) -> bool:
     return live.running or live.id in context.recovered or bundle.exists()
 
 
-async def _take_up(context: Context, live: Live) -> None:
+async def take_up(context: Context, live: Live) -> None:
+    """Adopt its process, or record that there is none; the caller holds the lock.
+
+    Raises:
+        EngineError, OSError: nobody knows; what there is was left alone.
+    """
     if live.status in (Status.REMOVING, Status.DEAD):
         _remove_later(context, live)
         return

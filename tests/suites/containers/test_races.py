@@ -168,13 +168,26 @@ async def test_a_monitor_that_was_silent_is_asked_again(
     assert containers.get(key).state.exit_code == 137
 
 
+async def test_a_forced_removal_asks_a_monitor_that_was_silent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await world.run(*FOREVER)
+    await world.close()
+    monkeypatch.setattr(restore, "AGAIN", 10 * BOUND)
+    answers = _silent_until(monkeypatch, world)
+    containers = await world.open()
+    answers.set()
+    await containers.remove(key, force=True)
+    assert containers.list(Filters(), all=True) == []
+
+
 async def test_an_exit_that_is_known_is_not_told_again(world: World) -> None:
     policy = RestartPolicy("on-failure", 1)
     host = HostConfig(network_mode="none", restart_policy=policy)
     key = await world.run("sh", "-c", "exit 1", host=host)
     await world.until(lambda: _has_ended(world, key), "the last exit")
     await world.close()
-    (world.directory / "run/bundles" / key).mkdir(parents=True)
+    (world.directory / "run/bundles" / key).mkdir(parents=True, exist_ok=True)
     containers = await world.open()
     assert (containers.get(key).restart_count, await world.actions()) == (1, [])
 
