@@ -1,6 +1,7 @@
 """`docker exec`."""
 
 import os
+import subprocess
 
 import pytest
 
@@ -82,3 +83,14 @@ def test_into_a_paused_one_is_refused(daemon: Daemon, target: str) -> None:
     done = daemon.docker("exec", target, "true", check=False)
     assert "is paused" in done.stderr
     daemon.docker("unpause", target)
+
+
+def test_one_that_runs_when_its_container_is_killed_has_that_code(
+    daemon: Daemon, target: str
+) -> None:
+    command = ["docker", "exec", target, "sh", "-c", "echo in; sleep 300"]
+    with subprocess.Popen(command, env=daemon.env, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "in\n"
+        daemon.docker("kill", target)
+        assert running.wait(20) == 137

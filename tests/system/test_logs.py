@@ -117,6 +117,13 @@ def test_every_attached_client_sees_everything(berth: Daemon, name: str) -> None
     assert [client.communicate(timeout=20)[0] for client in watching] == [first, first]
 
 
+def test_following_one_that_does_not_run_ends_at_once(daemon: Daemon, name: str) -> None:
+    daemon.docker("create", "--name", name, IMAGE, "echo", "said")
+    assert daemon.docker("logs", "-f", name, timeout=10).stdout == ""
+    daemon.docker("start", "-a", name)
+    assert daemon.docker("logs", "-f", name, timeout=10).stdout == "said\n"
+
+
 def attached(daemon: Daemon, name: str) -> int:
     """How many attach events the engine has told of for this container."""
     told = daemon.docker(
