@@ -20,8 +20,10 @@ _BOOT = (
 )
 _ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    # A fixed threshold gives the buffers of a burst of output back to the kernel.
-    "MALLOC_MMAP_THRESHOLD_": "131072",
+    # Fixed thresholds give the buffers of a burst of output, or of a large plan, back at once.
+    "MALLOC_MMAP_THRESHOLD_": "32768",
+    "MALLOC_TRIM_THRESHOLD_": "16384",
+    "MALLOC_TOP_PAD_": "0",
     "MALLOC_ARENA_MAX": "1",
 }
 

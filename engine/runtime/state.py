@@ -50,8 +50,15 @@ def can_become(status: Status, following: Status) -> bool:
 
 def boot_id() -> str:
     """The kernel's name for this boot: pids of another boot mean nothing."""
+    return _BOOT_ID
+
+
+def _read_boot_id() -> str:
     data = bundle.read_bytes("/proc/sys/kernel/random/boot_id")
     return data.decode().strip() if data else ""
+
+
+_BOOT_ID = _read_boot_id()
 
 
 def start_time(pid: int) -> int | None:

@@ -3,10 +3,10 @@
 import contextlib
 import errno
 import os
-import signal
 import time
 
 from engine.errors import AlreadyInUse
+from engine.runtime import signals
 from engine.runtime.cgroups import cpuset, files, freezer
 from engine.runtime.cgroups.layout import Hierarchy
 
@@ -160,4 +160,4 @@ def signal_all(directory: str) -> None:
 
 def _sigkill(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):  # already gone, which is what we want
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, signals.SIGKILL)

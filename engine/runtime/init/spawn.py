@@ -7,11 +7,10 @@ The order a monitor follows is the same for a container and for an exec session:
 
 import errno
 import os
-import signal
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from engine.runtime import syscalls
+from engine.runtime import signals, syscalls
 from engine.runtime.namespaces import enter_pid_namespace, leave_pid_namespace, write_id_maps
 from engine.runtime.plan import ExecPlan, InitPlan
 
@@ -72,7 +71,7 @@ class Child:
         try:
             return self.channel.receive(self.bound)
         except TimeoutError:
-            syscalls.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            syscalls.pidfd_send_signal(self.pidfd, signals.SIGKILL)
             text = f"the process was stopped or stuck for {self.bound:g} seconds, and was killed"
             raise StepFailed(step, errno.ETIMEDOUT, text) from None
 
@@ -171,7 +170,7 @@ def _set_from_outside(child: Child, plan: InitPlan) -> None:
         if plan.process.oom_score_adj is not None:
             child.warnings += tuple(set_oom_score(plan.process.oom_score_adj, child.pid))
     except OSError as error:
-        os.kill(child.pid, signal.SIGKILL)
+        os.kill(child.pid, signals.SIGKILL)
         child.close()
         os.waitpid(child.pid, 0)
         os.close(child.pidfd)

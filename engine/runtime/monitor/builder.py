@@ -9,11 +9,10 @@ import _socket
 import array
 import marshal
 import os
-import signal
 from typing import Any, NoReturn
 
 from engine.errors import EngineError, RuntimeFailure
-from engine.runtime import slots, syscalls, wire
+from engine.runtime import signals, slots, syscalls, wire
 from engine.runtime.cgroups import Layout
 from engine.runtime.init import StepFailed
 from engine.runtime.monitor.construct import Ahead, Stdio, construct, prepare
@@ -167,7 +166,7 @@ def _answer(
 
 def _end_with(monitor_pid: int) -> None:
     """A create that is given up kills the monitor: nobody may go on making its cgroup then."""
-    syscalls.set_parent_death_signal(signal.SIGKILL)
+    syscalls.set_parent_death_signal(signals.SIGKILL)
     if os.getppid() != monitor_pid:
         os._exit(1)
 

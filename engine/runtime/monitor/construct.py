@@ -6,11 +6,10 @@ On v2 init is born in its cgroup, which costs nothing: there nothing is made ahe
 """
 
 import os
-import signal
 from typing import Any
 
 from engine.errors import EngineError
-from engine.runtime import bundle, slots, wire
+from engine.runtime import bundle, signals, slots, wire
 from engine.runtime.cgroups import Layout, Manager, Resources
 from engine.runtime.init import Child, ahead, spawn
 from engine.runtime.plan import InitPlan
@@ -138,5 +137,5 @@ def _spawn(plan: InitPlan, stdio: Stdio, manager: Manager) -> Child:
 def _undo(manager: Manager, child: Child | None) -> None:
     """Kill init, which is not ours to reap, and remove the cgroup that it is leaving."""
     if child is not None:
-        signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)
+        signals.pidfd_send_signal(child.pidfd, signals.SIGKILL)
     manager.remove()

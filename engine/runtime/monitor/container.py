@@ -8,7 +8,6 @@ that finds the bundle: a container is never left running with nobody to report i
 
 import errno
 import os
-import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +22,7 @@ from engine.errors import (
     NotRunning,
     RuntimeFailure,
 )
-from engine.runtime import state, syscalls, wire
+from engine.runtime import signals, state, syscalls, wire
 from engine.runtime.cgroups import Layout, Manager, Resources
 from engine.runtime.init import Channel, Child, StepFailed
 from engine.runtime.monitor.builder import Builder, Built
@@ -154,7 +153,7 @@ class Container:
             os.kill(self._built.pid, number)
         except OSError as error:
             raise InvalidArgument(f"signal {number}: {error.strerror}") from error
-        if self._paused and number == signal.SIGKILL:
+        if self._paused and number == signals.SIGKILL:
             self.resume()
 
     def pause(self) -> None:
@@ -213,7 +212,7 @@ class Container:
 
     def _kill_init(self) -> None:
         if self._built is not None and self.exit is None:
-            os.kill(self._built.pid, signal.SIGKILL)
+            os.kill(self._built.pid, signals.SIGKILL)
 
     # --- what happens by itself -----------------------------------------------------------------
 
@@ -271,7 +270,7 @@ class Container:
 
     def _oom_killed(self, code: int) -> bool:
         """As Docker's OOMKilled: the kernel killed for memory here, and the container died so."""
-        return code == 128 + signal.SIGKILL and self._manager.oom_kills() > 0
+        return code == 128 + signals.SIGKILL and self._manager.oom_kills() > 0
 
     def _record(self, record: dict[str, Any]) -> None:
         if self._started_at or self._failed_code is not None:

@@ -5,9 +5,10 @@ A few handlers and mostly no timer: an idle monitor never wakes up.
 
 import os
 import select
-import signal
 import time
 from collections.abc import Callable
+
+from engine.runtime import signals
 
 READ = select.EPOLLIN
 WRITE = select.EPOLLOUT
@@ -64,8 +65,8 @@ class Loop:
     def watch_children(self, callback: Callable[[], None]) -> None:
         """Call `callback` soon after any SIGCHLD."""
         self._wakeup, sender = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.set_wakeup_fd(sender, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        signals.set_wakeup_fd(sender, warn_on_full_buffer=False)
+        signals.signal(signals.SIGCHLD, lambda _number, _frame: None)
 
         def awake(_events: int) -> None:
             os.read(self._wakeup, 512)

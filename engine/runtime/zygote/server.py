@@ -11,13 +11,12 @@ import array
 import gc
 import os
 import select
-import signal
 import sys
 from contextlib import suppress
 from typing import NoReturn
 
 from engine.errors import Unavailable
-from engine.runtime import slots, wire
+from engine.runtime import signals, slots, wire
 from engine.runtime.cgroups import Layout, detect
 from engine.runtime.monitor import main as monitor
 from engine.runtime.monitor.builder import Builder
@@ -115,7 +114,7 @@ class Zygote:
             spare.close()
         if self._procs is not None:
             os.close(self._procs)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signals.signal(signals.SIGCHLD, signals.SIG_DFL)
         monitor.prepare()
         builder = Builder(self._layout, parent, foreign=zygote.fileno())
         connection = _next_connection(zygote)
@@ -134,7 +133,7 @@ def main() -> None:
     """
     engine, parent = _socket.socket(fileno=int(sys.argv[-1])), sys.argv[-2]
     monitor.write_name("berth-zygote")
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # monitors are nobody's to wait for
+    signals.signal(signals.SIGCHLD, signals.SIG_IGN)  # monitors are nobody's to wait for
     os.chdir("/")
     os.umask(0o022)
     layout = detect()

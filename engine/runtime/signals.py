@@ -1,0 +1,24 @@
+"""Signal numbers and calls for the processes that have to stay small.
+
+The standard library's `signal` makes enumerations of every number, with a look-up in each call.
+"""
+
+from _signal import (  # type: ignore[import-not-found]
+    SIG_DFL,
+    SIG_IGN,
+    SIGCHLD,
+    SIGKILL,
+    pidfd_send_signal,
+    set_wakeup_fd,
+    signal,
+)
+
+__all__ = [
+    "SIGCHLD",
+    "SIGKILL",
+    "SIG_DFL",
+    "SIG_IGN",
+    "pidfd_send_signal",
+    "set_wakeup_fd",
+    "signal",
+]
