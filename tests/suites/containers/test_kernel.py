@@ -245,7 +245,9 @@ async def test_a_small_init_reaps_and_passes_signals_on(world: World) -> None:
         with pytest.raises(Unsupported, match="no static init program for --init"):
             await world.create(host=settings(init=True))
         return
-    key = await world.run("sleep", "1000", host=settings(init=True))
+    key = await world.run("sh", "-c", "echo ready; exec sleep 1000", host=settings(init=True))
+    async for _ in world.log(key, follow=True):
+        break  # init has set its handlers up before it runs anything
     await world.containers.stop(key, timeout=10)
     assert world.containers.get(key).state.exit_code == 143
 
