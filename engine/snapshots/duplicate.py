@@ -18,6 +18,7 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 def duplicate(source: Path, target: Path) -> None:
     """Copy everything below `source` into the empty directory `target`, which becomes like it."""
+    source = source.resolve()  # as the kernel names it
     links: dict[int, str] = {}
     directories: list[str] = []
     for directory, entries in tree.walk(source):

@@ -336,6 +336,17 @@ async def test_an_image_without_layers_has_an_empty_root(
     assert run_in(mounts, tmp_path, "touch x; ls") == "x\n"
 
 
+async def test_a_data_directory_behind_a_link(
+    make: Callable[[], Snapshotter], tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "snapshots").symlink_to("elsewhere")
+    snapshots = make()
+    chain = await unpack(snapshots, {"d/e/a": "1"}, {"d/b": "2"})
+    mounts = await snapshots.prepare("c", chain)
+    assert run_in(mounts, tmp_path, "cat d/e/a d/b") == "12"
+
+
 async def test_hard_links_count_once_in_usage(snapshots: Snapshotter, tmp_path: Path) -> None:
     mounts = await snapshots.prepare("c", None)
     before = snapshots.usage("c")
