@@ -1,6 +1,5 @@
 """The two daemons that one docker CLI drives in the system tests: berth's engine and dockerd."""
 
-import contextlib
 import json
 import os
 import shutil
@@ -8,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import time
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -167,10 +167,25 @@ def unmount_below(folder: Path) -> None:
 
 
 def remove_cgroups(parent: str) -> None:
-    """Remove the empty cgroups that an engine of a test had its containers in."""
-    for path in (*Path("/sys/fs/cgroup").glob(f"*/{parent}"), Path("/sys/fs/cgroup", parent)):
-        with contextlib.suppress(OSError):  # not there, or in use by another engine
-            path.rmdir()
+    """Remove the empty cgroups that an engine of a test had its containers in.
+
+    What was ready for the next container ends with the engine, and takes its cgroups along.
+    """
+    left = [*Path("/sys/fs/cgroup").glob(f"*/{parent}"), Path("/sys/fs/cgroup", parent)]
+    deadline = time.monotonic() + 5.0
+    while left and time.monotonic() < deadline:
+        left = [path for path in left if not is_removed(path)]
+        time.sleep(0.02)
+
+
+def is_removed(path: Path) -> bool:
+    try:
+        path.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:  # in use still
+        return False
+    return True
 
 
 def busybox_rootfs() -> bytes:

@@ -165,7 +165,7 @@ def test_a_damaged_bundle_is_named_and_the_rest_works(own_berth: Daemon) -> None
     assert identity[:12] in own_berth.log()
 
 
-def footprint(folder: Path) -> dict[str, object]:
+def footprint(folder: Path) -> dict[str, int]:
     """What a container could leave behind: mounts, cgroups, processes.
 
     Cgroups in which the engine has a container ready ahead do not count: there are always two.
