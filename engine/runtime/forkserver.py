@@ -18,6 +18,9 @@ _BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
     "from engine.runtime.zygote.server import main; main()"
 )
+_LEAN = ("-I", "-S", "-OO", "-X", "no_debug_ranges")
+"""Nothing of the environment; neither docstrings nor columns, which every monitor would hold."""
+
 _ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     # Fixed thresholds give the buffers of a burst of output, or of a large plan, back at once.
@@ -111,7 +114,7 @@ class ForkServer:
         log = os.open(self._log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             return await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", "-c", _BOOT, _ROOT),
+                *(sys.executable, *_LEAN, "-c", _BOOT, _ROOT),
                 *(self._cgroup_parent, str(end.fileno())),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,

@@ -60,7 +60,6 @@ class Container:
         self._request = request
         self._announce = announce
         self._complain = complain
-        self._manager = Manager(layout, request.cgroup)
         self._layout = layout
         self._built: Built | None = None
         self._sessions: dict[int, Session] = {}
@@ -99,8 +98,6 @@ class Container:
         self.state.write()
         stdio = self.stdio.make_pipes(terminal=self._request.terminal)
         built = self._built = builder.build(self._request, plan, stdio)
-        if built.unified:
-            self._manager = Manager(self._layout, self._request.cgroup, unified=built.unified)
         self.stdio.release_child_ends()
         if built.terminal >= 0:
             self.stdio.use_terminal(built.terminal)
@@ -128,6 +125,12 @@ class Container:
     def _become(self, status: Status) -> None:
         self.state.status = status
         self.state.write()
+
+    @property
+    def _manager(self) -> Manager:
+        """Made when it is needed: most containers are idle, and never need it before their end."""
+        unified = self._built.unified if self._built is not None else ""
+        return Manager(self._layout, self._request.cgroup, unified=unified)
 
     # --- requests -------------------------------------------------------------------------------
 

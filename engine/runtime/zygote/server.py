@@ -21,7 +21,7 @@ from engine.runtime.cgroups import Layout, detect
 from engine.runtime.monitor import main as monitor
 from engine.runtime.monitor.builder import Builder
 from engine.runtime.zygote.prime import open_own_procs, prime
-from engine.runtime.zygote.warm import rehearse
+from engine.runtime.zygote.warm import fill_holes, rehearse
 
 READY = b"ready"
 
@@ -141,9 +141,11 @@ def main() -> None:
     rehearse(layout)
     zygote = Zygote(engine, layout, parent)
     gc.collect()
+    filling = fill_holes()
     gc.freeze()
     gc.disable()
     zygote.serve()
+    del filling
 
 
 def _next_connection(source: _socket.socket) -> int | None:

@@ -16,6 +16,12 @@ from engine.runtime.monitor.server import Server
 ROUNDS = 20
 """The interpreter specialises a function after eight calls, its instructions after some more."""
 
+# Of CPython's small-object allocator (Objects/obmalloc.c): size classes, pools, a pool's header.
+_SMALLEST, _LARGEST, _STEP = 48, 512, 16
+_POOL, _POOL_HEADER = 16 * 1024, 48
+_BYTES_OVERHEAD = 33
+_MOST = 2000  # of a size; elsewhere than in CPython 3.11 to 3.13 there may be no such place
+
 _REQUEST = wire.CreateRequest(
     id="rehearsal",
     bundle="/dev/null",
@@ -36,6 +42,21 @@ def rehearse(layout: Layout) -> None:
     for _ in range(ROUNDS):
         request = _round_trip()
         _play(layout, request)
+
+
+def fill_holes() -> list[bytes]:
+    """Objects in every gap that start-up has left between others, to be kept for ever.
+
+    What a monitor allocates then lies close together in pages of its own, instead of in as many
+    shared pages as there are gaps, of each of which it would get a copy.
+    """
+    filling: list[bytes] = []
+    for size in range(_SMALLEST, _LARGEST + 1, _STEP):
+        for _ in range(_MOST):
+            filling.append(bytes(size - _BYTES_OVERHEAD))
+            if id(filling[-1]) % _POOL == _POOL_HEADER:
+                break  # the first piece of a new pool: the others are full
+    return filling
 
 
 def _round_trip() -> wire.CreateRequest:
