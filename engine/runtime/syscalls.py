@@ -68,6 +68,7 @@ _X86_64 = {
     "capget": 125,
     "capset": 126,
     "bpf": 321,
+    "rt_sigaction": 13,
 }
 # include/uapi/asm-generic/unistd.h
 _GENERIC = {
@@ -77,6 +78,7 @@ _GENERIC = {
     "capget": 90,
     "capset": 91,
     "bpf": 280,
+    "rt_sigaction": 134,
 }
 _NUMBERS = {"x86_64": _X86_64} | dict.fromkeys(("aarch64", "riscv64", "loongarch64"), _GENERIC)
 _MACHINE = os.uname().machine
@@ -125,6 +127,16 @@ def _address(data: bytes) -> int:
 
 
 # --- processes ---------------------------------------------------------------------------------
+
+_DEFAULT_ACTION = bytes(32)  # struct sigaction of the kernel: SIG_DFL, no flags, an empty mask
+_SIGSET_SIZE = 8
+
+
+def default_action(signal: int) -> None:
+    """Set SIG_DFL, also for the two signals the C library keeps for itself and hides (32, 33)."""
+    number = _number("rt_sigaction")
+    if _syscall(_long(number), _long(signal), _DEFAULT_ACTION, None, _long(_SIGSET_SIZE)) < 0:
+        raise _fail("rt_sigaction", str(signal))
 
 
 def clone3(flags: int, *, cgroup_fd: int | None = None) -> tuple[int, int]:

@@ -143,8 +143,14 @@ def _read(found: int) -> bytes | None:
     if not stat.S_ISREG(os.fstat(found).st_mode):
         return None
     # An O_PATH descriptor is reopened through /proc: the same file, whatever the name says now.
-    with open(f"/proc/self/fd/{found}", "rb") as file:
-        data = file.read(LIMIT + 1)
-    if len(data) > LIMIT:
-        raise InvalidArgument(f"a system file of the container is larger than {LIMIT} bytes")
-    return data
+    with open(f"/proc/self/fd/{found}", "rb", buffering=0, opener=_open_patiently) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > LIMIT:
+            raise InvalidArgument(f"a system file of the container is larger than {LIMIT} bytes")
+        # A file of /proc says it has no bytes; /etc/passwd may lead to one that never ends.
+        return file.read(size)
+
+
+def _open_patiently(path: str, flags: int) -> int:
+    """A container chooses what is opened here: nothing may be waited for or become a terminal."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)

@@ -10,7 +10,8 @@ from engine.runtime.plan import ExecPlan
 
 _KEYRING_REFUSALS = (errno.EPERM, errno.ENOSYS, errno.EDQUOT, errno.EACCES)
 # 9 and 19 are fixed by the kernel, 32 and 33 are the C library's own.
-_SIGNALS = tuple(number for number in range(1, 65) if number not in (9, 19, 32, 33))
+_HIDDEN_SIGNALS = (32, 33)
+_SIGNALS = tuple(number for number in range(1, 65) if number not in (9, 19, *_HIDDEN_SIGNALS))
 _LARGEST_PASSWD = 4 * 1024 * 1024
 
 
@@ -111,4 +112,6 @@ def default_signals() -> None:
     for number in _SIGNALS:
         if _signal.getsignal(number) != _signal.SIG_DFL:
             _signal.signal(number, _signal.SIG_DFL)
+    for number in _HIDDEN_SIGNALS:
+        syscalls.default_action(number)  # GNU make leaves 32 ignored, and Python cannot see it
     _signal.pthread_sigmask(_signal.SIG_SETMASK, ())

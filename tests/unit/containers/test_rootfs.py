@@ -96,3 +96,8 @@ def test_mounts_of_both_snapshotters(layers: tuple[Path, Path, Path], tmp_path: 
 
 def test_a_running_process_is_read_through_its_own_root() -> None:
     assert Rootfs.of_process(os.getpid()).exists("/proc/self")
+
+
+@pytest.mark.root
+def test_a_file_that_never_ends_is_not_waited_for() -> None:
+    assert Rootfs.of_process(os.getpid()).read("/proc/kmsg") == b""

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +67,7 @@ def test_a_hierarchy_this_process_is_not_in_is_never_shown_whole(root: Path) -> 
     first = next((each for each in mounted() if each.version == 1), None)
     if first is None:
         pytest.skip("needs a cgroup v1 hierarchy mounted below /sys/fs/cgroup")
-    compiled = replace(compile(config), cgroup_mounts=(replace(first, option="unknown"),))
+    compiled = compile(config)._replace(cgroup_mounts=(first._replace(option="unknown"),))
     with pytest.raises(init.StepFailed, match=f"no cgroup of this process.*{first.mount_point}"):
         drive(lambda stdio: init.spawn(compiled, stdio))
 
