@@ -13,7 +13,7 @@ from engine.runtime.plan import InitPlan
 
 from . import settings, steps
 from .channel import Channel
-from .spawn import Child, Stdio, clone
+from .spawn import Child, clone
 
 NAMESPACES = (
     syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNET | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC
@@ -40,11 +40,11 @@ def suits(plan: InitPlan, payload: bytes) -> bool:
     return own_pids and not plan.unshare & ~(NAMESPACES | _LATER) and len(payload) <= LARGEST
 
 
-def assign(child: Child, payload: bytes, stdio: Stdio) -> None:
-    """Let it go on as the init of this plan, with these streams. Raises ConnectionError."""
+def assign(child: Child, payload: bytes) -> None:
+    """Let it go on as the init of this plan, until `Child.attached`. Raises ConnectionError."""
     outside = os.pidfd_open(os.getpid())
     try:
-        child.channel.send(payload, fds=(*stdio, outside))
+        child.channel.send(payload, fds=(outside,))
     finally:
         os.close(outside)
 
@@ -59,10 +59,7 @@ def _become_init(channel: Channel) -> None:
     received = channel.receive()
     if received is None:
         os._exit(0)  # nobody needs it any more
-    (payload,), (*stdio, outside) = received
-    for number, fd in enumerate(stdio):
-        os.dup2(fd, number)
-        os.close(fd)
+    (payload,), (outside,) = received
     plan = InitPlan.from_wire(marshal.loads(payload))
     _leave(outside, NAMESPACES & ~plan.unshare)
     syscalls.unshare(plan.unshare & syscalls.CLONE_NEWNS)

@@ -89,11 +89,15 @@ class Channel:
         space = _socket.CMSG_SPACE(4 * 4)
         return self._socket.recvmsg(_LARGEST, space, _socket.MSG_CMSG_CLOEXEC)[:2]
 
-    def expect(self, kind: str) -> None:
-        """Wait for the one message that may come now; the other end's death ends this process."""
+    def expect(self, kind: str) -> list[int]:
+        """Wait for the one message that may come now, and return its descriptors.
+
+        The other end's death ends this process.
+        """
         received = self.receive()
         if received is None or received[0][0] != kind:
             os._exit(255)
+        return received[1]
 
     def close(self) -> None:
         self._socket.close()

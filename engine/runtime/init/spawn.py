@@ -41,10 +41,13 @@ class Child:
         """The channel's descriptor, for a selector: readable once ready, failed or dead."""
         return self.channel.fd
 
-    def attached(self) -> None:
-        """Say that the process is in its cgroup; it makes its cgroup namespace only now."""
+    def attached(self, stdio: tuple[int, ...] = ()) -> None:
+        """Say that the process is in its cgroup; it makes its cgroup namespace only now.
+
+        A process that was cloned ahead is given its streams, too.
+        """
         with suppress(ConnectionError):  # it failed already and says why in its own message
-            self.channel.send(ATTACHED)
+            self.channel.send(ATTACHED, fds=stdio)
 
     def wait_ready(self) -> None:
         """Block until everything is set up but the exec. Raises StepFailed."""

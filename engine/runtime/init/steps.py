@@ -40,9 +40,11 @@ class Context:
         self.own_binary = _own_binary()
 
     def wait_attached(self) -> None:
-        """Block until the monitor has put this process into its cgroup."""
+        """Block until this process is in its cgroup; a process cloned ahead gets its streams."""
         if not self.attached:
-            self.channel.expect(ATTACHED)
+            for number, fd in enumerate(self.channel.expect(ATTACHED)):
+                os.dup2(fd, number)
+                os.close(fd)
             self.attached = True
 
 

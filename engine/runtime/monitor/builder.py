@@ -9,6 +9,7 @@ import _socket
 import array
 import marshal
 import os
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from engine.errors import EngineError, RuntimeFailure
@@ -19,6 +20,7 @@ from engine.runtime.monitor.construct import Ahead, Stdio, construct, prepare
 
 _INLINE = 128 * 1024
 _BY_FILE = b"by file"
+_STREAMS = b"streams"
 _DESCRIPTORS = ("pidfd", "channel", "mounts", "oom", "terminal")
 
 
@@ -62,11 +64,19 @@ class Builder:
     def __init__(self, layout: Layout, parent: str = "", foreign: int = -1) -> None:
         self._layout = layout
         self._waiting = True
+        self._cgroup = ""
+        self._work = b""
         self._slot = slots.own(parent) if parent else ""
         self._socket = _fork(layout, self._slot, foreign)
 
-    def build(self, request: wire.CreateRequest, plan: bytes, stdio: Stdio) -> Built:
-        """Have the container of `plan` (the payload of a PLAN frame) built.
+    def begin(self, request: wire.CreateRequest, plan: bytes) -> None:
+        """Have as much of `plan` (the payload of a PLAN frame) done as needs no streams."""
+        self._cgroup = request.cgroup
+        self._work = marshal.dumps((request.cgroup, request.resources, plan))
+        self._tell(self._work, ())
+
+    def finish(self, stdio: Stdio) -> Built:
+        """The container that was begun, with these streams.
 
         Raises:
             EngineError: what the builder was refused. Dead processes may be left to be reaped.
@@ -74,24 +84,30 @@ class Builder:
         The builder is left to be reaped as any child: its end takes longer than its message.
         """
         self._waiting = False
-        work = marshal.dumps((request.cgroup, request.resources, plan))
-        answer = self._ask(work, stdio)
+        answer = self._ask(stdio)
         if answer is None and self._slot:  # killed while it waited
+            slots.remove(self._layout, self._cgroup)
             slots.remove(self._layout, self._slot)
             self._socket = _fork(self._layout, "", -1)
-            answer = self._ask(work, stdio)
+            self._tell(self._work, ())
+            answer = self._ask(stdio)
+        self._work = b""
         if answer is None:
-            slots.remove(self._layout, request.cgroup)
+            slots.remove(self._layout, self._cgroup)
             raise RuntimeFailure("the process that set the container up died")
         if answer[0] != "built":
             raise wire.error(answer[1], answer[2])
         return Built(*answer[1:])
 
-    def _ask(self, work: bytes, stdio: Stdio) -> tuple[Any, ...] | None:
+    def _tell(self, data: bytes, fds: tuple[int, ...]) -> None:
+        with suppress(ConnectionError):  # it has died, which is seen when it has to answer
+            _send(self._socket, data, fds)
+
+    def _ask(self, stdio: Stdio) -> tuple[Any, ...] | None:
         """The builder's message, its descriptors by name; None when it has died."""
+        self._tell(_STREAMS, stdio)
         try:
-            _send(self._socket, work, stdio)
-            data, fds = _receive(self._socket)
+            data, fds = self._hear()
         except ConnectionError:
             return None
         finally:
@@ -101,8 +117,16 @@ class Builder:
         kind, facts, names = marshal.loads(data)
         return (kind, facts, dict(zip(names, fds, strict=True)) if kind == "built" else names)
 
+    def _hear(self) -> tuple[bytes, list[int]]:
+        try:
+            return _receive(self._socket)
+        except ConnectionResetError:
+            # It ended without reading its streams. That is told once (unix(7)); what it had to say
+            # comes now, and then the end of file.
+            return _receive(self._socket)
+
     def dismiss(self) -> None:
-        """End one that was given nothing to build, with what it has made; waits for that."""
+        """End one that has finished nothing, with what it has made; waits for that."""
         if not self._waiting:
             return
         self._waiting = False
@@ -140,24 +164,29 @@ def _live(monitor: _socket.socket, monitor_pid: int, layout: Layout, slot: str) 
     try:
         _end_with(monitor_pid)
         ahead = prepare(layout, slot) if slot else None
-        data, stdio = _receive(monitor)
+        data, _ = _receive(monitor)
         if data:
-            _answer(monitor, marshal.loads(data), (stdio[0], stdio[1], stdio[2]), layout, ahead)
+            _answer(monitor, marshal.loads(data), layout, ahead)
         elif ahead is not None:
             ahead.discard()
     finally:
         os._exit(0)
 
 
-def _answer(
-    monitor: _socket.socket, work: Any, stdio: Stdio, layout: Layout, ahead: Ahead | None
-) -> None:
+def _answer(monitor: _socket.socket, work: Any, layout: Layout, ahead: Ahead | None) -> None:
+    def streams() -> Stdio:
+        data, fds = _receive(monitor)
+        if not data:
+            raise RuntimeFailure("the container was given up")
+        return fds[0], fds[1], fds[2]
+
     try:
         cgroup, resources, plan = work
-        facts, descriptors = construct(cgroup, resources, plan, stdio, layout, ahead)
+        facts, descriptors = construct(cgroup, resources, plan, streams, layout, ahead)
     except (EngineError, OSError, StepFailed) as error:
         kind = type(error) if isinstance(error, EngineError) else RuntimeFailure
-        _send(monitor, marshal.dumps(("failed", kind.__name__, str(error))), ())
+        with suppress(ConnectionError):  # nobody waits for it any more
+            _send(monitor, marshal.dumps(("failed", kind.__name__, str(error))), ())
         return
     names = tuple(name for name, fd in descriptors.items() if fd >= 0)
     fds = tuple(descriptors[name] for name in names)

@@ -6,6 +6,7 @@ On v2 init is born in its cgroup, which costs nothing: there nothing is made ahe
 """
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from engine.errors import EngineError
@@ -15,6 +16,9 @@ from engine.runtime.init import Child, ahead, spawn
 from engine.runtime.plan import InitPlan
 
 Stdio = tuple[int, int, int]
+Streams = Callable[[], Stdio]
+"""Waits for the program's ends of its streams, which take as long as the work before them."""
+
 Result = tuple[tuple[Any, ...], dict[str, int]]
 
 
@@ -26,13 +30,13 @@ class Ahead:
         self.child = child
         self.slot = manager.path
 
-    def assign(self, plan: InitPlan, payload: bytes, stdio: Stdio, cgroup: str) -> bool:
+    def assign(self, plan: InitPlan, payload: bytes, cgroup: str) -> bool:
         """Have init go on as this container's; False when it does not suit, or was killed."""
         beside = slots.parent_of(cgroup) == slots.parent_of(self.slot)
         if not beside or not ahead.suits(plan, payload):
             return False
         try:
-            ahead.assign(self.child, payload, stdio)
+            ahead.assign(self.child, payload)
         except ConnectionError:
             return False
         return True
@@ -60,26 +64,30 @@ def construct(
     cgroup: str,
     resources: dict[str, Any],
     payload: bytes,
-    stdio: Stdio,
+    streams: Streams,
     layout: Layout,
     made: Ahead | None,
 ) -> Result:
     """A container that is ready to start: facts and descriptors for `Built`.
 
-    Raises EngineError, OSError or StepFailed; then nothing is left but dead processes.
+    Raises EngineError, OSError or StepFailed, or what `streams` raises; then nothing is left but
+    dead processes.
     """
     plan = InitPlan.from_wire(wire.parse_plan(payload))
     if made is not None:
-        if made.assign(plan, payload, stdio, cgroup):
-            return _finish_ahead(made, cgroup, resources, plan)
+        if made.assign(plan, payload, cgroup):
+            return _finish_ahead(made, cgroup, resources, plan, streams)
         made.discard()
-    return _construct_afresh(Manager(layout, cgroup), resources, plan, stdio)
+    return _construct_afresh(Manager(layout, cgroup), resources, plan, streams)
 
 
-def _finish_ahead(made: Ahead, cgroup: str, resources: dict[str, Any], plan: InitPlan) -> Result:
+def _finish_ahead(
+    made: Ahead, cgroup: str, resources: dict[str, Any], plan: InitPlan, streams: Streams
+) -> Result:
     try:
         made.manager.rename(cgroup)
         warnings = made.manager.apply(Resources.from_oci(resources))
+        made.child.attached(streams())
         return _finish(plan, made.manager, made.child, warnings, made.slot)
     except BaseException:
         made.discard()
@@ -87,13 +95,14 @@ def _finish_ahead(made: Ahead, cgroup: str, resources: dict[str, Any], plan: Ini
 
 
 def _construct_afresh(
-    manager: Manager, resources: dict[str, Any], plan: InitPlan, stdio: Stdio
+    manager: Manager, resources: dict[str, Any], plan: InitPlan, streams: Streams
 ) -> Result:
     manager.create()
     child: Child | None = None
     try:
         warnings = manager.apply(Resources.from_oci(resources))
-        child = _spawn(plan, stdio, manager)
+        child = _spawn(plan, streams(), manager)
+        child.attached()
         return _finish(plan, manager, child, warnings, "")
     except BaseException:
         _undo(manager, child)
@@ -103,7 +112,6 @@ def _construct_afresh(
 def _finish(
     plan: InitPlan, manager: Manager, child: Child, warnings: list[str], unified: str
 ) -> Result:
-    child.attached()
     child.wait_ready()
     process = plan.process
     told = (*warnings, *child.warnings)

@@ -86,18 +86,18 @@ class Container:
 
     # --- create ---------------------------------------------------------------------------------
 
-    def create(self, plan: bytes, builder: Builder) -> None:
+    def create(self, builder: Builder) -> None:
         """Have init ready before its exec; on failure nothing of the container is left."""
         try:
-            self._create(plan, builder)
+            self._create(builder)
         except BaseException:
             self._undo_create()
             raise
 
-    def _create(self, plan: bytes, builder: Builder) -> None:
+    def _create(self, builder: Builder) -> None:
         self.state.write()
         stdio = self.stdio.make_pipes(terminal=self._request.terminal)
-        built = self._built = builder.build(self._request, plan, stdio)
+        built = self._built = builder.finish(stdio)
         self.stdio.release_child_ends()
         if built.terminal >= 0:
             self.stdio.use_terminal(built.terminal)

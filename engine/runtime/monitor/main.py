@@ -52,12 +52,14 @@ def _serve(connection: int, layout: Layout, builder: Builder) -> None:
     if received is None:
         return  # the engine went away, or gave up, before it said what to create
     request, plan, number = received
+    builder.begin(request, plan)  # which takes longer than what is done here meanwhile
+    del plan, received
     _log_to(f"{request.bundle}/{bundle.MONITOR_LOG}")
     loop = Loop()
     server = Server(loop)
     try:
         container = _create(loop, layout, request, server)
-        container.create(plan, builder)
+        container.create(builder)
     except (EngineError, OSError) as error:
         os.write(connection, wire.control(_failure(number, error)))
         return
@@ -65,7 +67,7 @@ def _serve(connection: int, layout: Layout, builder: Builder) -> None:
     client = server.adopt(connection)
     client.subscribed = True
     client.tell({"id": number, "ok": server.describe()})
-    del plan, request
+    del request
     loop.run()
 
 

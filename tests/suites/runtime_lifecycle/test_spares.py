@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.errors import RuntimeFailure
+from engine.errors import EngineError, RuntimeFailure
 from engine.runtime import state
 from engine.runtime.cgroups import detect
 from engine.runtime.launcher import Launcher
@@ -131,6 +131,25 @@ async def test_a_failed_create_leaves_no_cgroup(host: Host, launcher: Launcher) 
     with pytest.raises(RuntimeFailure, match="/nowhere"):
         await host.create(launcher, "c1", ["true"], mounts=[wrong])
     assert not [path for path in everything(host) if path.name == "c1"]
+
+
+async def test_a_monitor_that_cannot_go_on_takes_the_builders_work_back(
+    host: Host, launcher: Launcher
+) -> None:
+    await spares(host, launcher)
+    host.log("c1").mkdir(parents=True)  # cannot be opened as a file
+    with pytest.raises(RuntimeFailure, match="directory"):
+        await host.create(launcher, "c1", ["true"])
+    await until(lambda: not [path for path in everything(host) if path.name == "c1"])
+
+
+async def test_limits_that_are_refused_are_told(host: Host, launcher: Launcher) -> None:
+    await spares(host, launcher)
+    for number in range(3):  # the third is made by a monitor that had nothing ready
+        with pytest.raises(EngineError, match="memory"):
+            limit = {"memory": {"limit": 64 << 20, "swap": 32 << 20}}
+            await host.create(launcher, f"c{number}", ["true"], resources=limit)
+    await until(lambda: not [path for path in everything(host) if path.name.startswith("c")])
 
 
 async def test_many_at_once(host: Host, launcher: Launcher) -> None:
