@@ -10,7 +10,6 @@ from pathlib import Path
 from engine.snapshots.snapshotter import Usage
 
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_SECTOR = 512
 _DEPTH_LIMIT = 2048  # what PATH_MAX allows; only a program that nests on purpose goes deeper
 
 
@@ -64,8 +63,11 @@ def descend(top: int, place: tuple[str, ...]) -> int:
 
 
 def usage(root: Path) -> Usage:
-    """Bytes on disk and inodes below `root`; hard links count once; the root itself does not."""
-    blocks, inodes = 0, 0
+    """Bytes and inodes below `root`, as Docker counts (directory.Size): what the files hold.
+
+    Hard links count once; directories have no bytes; the root itself does not count.
+    """
+    size, inodes = 0, 0
     seen: set[tuple[int, int]] = set()
     for directory, entries in walk(root):
         for entry in entries:
@@ -76,9 +78,9 @@ def usage(root: Path) -> Usage:
                     if identity in seen:
                         continue
                     seen.add(identity)
-                blocks += status.st_blocks
+                size += 0 if stat.S_ISDIR(status.st_mode) else status.st_size
                 inodes += 1
-    return Usage(blocks * _SECTOR, inodes)
+    return Usage(size, inodes)
 
 
 def remove(root: Path) -> None:

@@ -82,6 +82,11 @@ def test_size_counts_what_was_written(daemon: Daemon, name: str) -> None:
     assert size["SizeRootFs"] > size["SizeRw"]
 
 
+def test_an_untouched_root_has_no_size(daemon: Daemon, name: str) -> None:
+    daemon.docker("run", "--name", name, IMAGE, "true")
+    assert json.loads(daemon.docker("inspect", "-s", name).stdout)[0]["SizeRw"] == 0
+
+
 def test_stats_show_limit_use_and_pids(daemon: Daemon, name: str) -> None:
     daemon.docker(
         "run", "-d", "--name", name, "-m", "64m", IMAGE, "sh", "-c", "while :; do :; done"
