@@ -8,12 +8,14 @@ from typing import ClassVar
 from textual import events, work
 from textual.app import App
 from textual.binding import BindingType
+from textual.notifications import SeverityLevel
 from textual.widgets import Input
 
 from tui import actions
 from tui.clients import Client, Endpoint
 from tui.dialogs.palette import Command, CommandPalette
 from tui.informers import Hub
+from tui.render.text import safe, safe_lines
 from tui.screens.base import BerthScreen
 from tui.screens.help import Help
 from tui.screens.main import MainScreen
@@ -116,6 +118,25 @@ class BerthApp(App[None]):
             self.exit()
         else:
             self.screen.dismiss(None)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Notices quote engines and containers: never markup, whatever the caller says."""
+        del markup
+        super().notify(
+            safe_lines(message),
+            title=safe(title),
+            severity=severity,
+            timeout=timeout,
+            markup=False,
+        )
 
     def _scopes(self) -> list[str]:
         return self.screen.scopes() if isinstance(self.screen, BerthScreen) else ["app"]

@@ -132,7 +132,7 @@ async def _handshake(
 
 def _status(head: str) -> int:
     words = head.split(None, 2)
-    if len(words) < 2 or not words[1].isdigit():
+    if len(words) < 2 or not words[1].isdecimal():
         raise ServerFault(f"not an HTTP answer: {head[:80]!r}")
     return int(words[1])
 
@@ -140,7 +140,7 @@ def _status(head: str) -> int:
 async def _error_body(reader: asyncio.StreamReader, head: str) -> str:
     for line in head.splitlines():
         name, _, value = line.partition(":")
-        if name.strip().lower() == "content-length":
+        if name.strip().lower() == "content-length" and value.strip().isdecimal():
             size = min(int(value), CHUNK)
             return (await reader.readexactly(size)).decode("utf-8", "replace")
     return (await reader.read(CHUNK)).decode("utf-8", "replace")

@@ -140,7 +140,7 @@ class Transport:
         kind: type[dict[str, Any]] | type[list[Any]] = dict,
         **options: Any,
     ) -> Json:
-        """The body of ``request`` decoded: an object or a list, empty for null.
+        """The body of ``request`` decoded: an object or a list of objects, empty for null.
 
         Raises:
             ServerFault: when the body is not JSON, or not of that kind.
@@ -202,7 +202,7 @@ def decode(data: bytes) -> Json:
     """JSON, or a ``ServerFault`` that shows how the answer began."""
     try:
         return json.loads(data) if data.strip() else None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ServerFault(f"the engine answered no JSON: {data[:80]!r}") from None
 
 
@@ -211,6 +211,8 @@ def _checked(data: Json, kind: type[Any], path: str) -> Json:
         return kind()
     if not isinstance(data, kind):
         raise ServerFault(f"the engine's answer to {path} is no {kind.__name__}: {str(data)[:80]}")
+    if isinstance(data, list):
+        return [item for item in data if isinstance(item, dict)]
     return data
 
 
@@ -218,7 +220,7 @@ def error_message(text: str) -> str:
     """The ``message`` of an error body, else the body itself, shortened."""
     try:
         body = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text.strip()[:500]
     message = body.get("message") if isinstance(body, dict) else None
     return str(message).strip() if message else text.strip()[:500]

@@ -6,7 +6,8 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.widgets import Button, Input, Static
 
-from tui.dialogs.base import Dialog, cancel_button, do_button
+from tui.dialogs.base import Dialog, cancel_button, do_button, say_problem
+from tui.render.text import safe
 
 Check = Callable[[str], str]
 Send = Callable[[str], Awaitable[str]]
@@ -28,7 +29,7 @@ class Ask(Dialog[str]):
 
     def body(self) -> ComposeResult:
         """Label, field, error."""
-        yield Static(Text(self.label), classes="dialog-text")
+        yield Static(Text(safe(self.label)), classes="dialog-text")
         yield Input(self.value, id="text", compact=True)
         yield Static("", id="error", classes="field-error", markup=False)
 
@@ -67,6 +68,4 @@ class Ask(Dialog[str]):
             self.dismiss(text)
 
     def _fail(self, problem: str) -> None:
-        field = self.query_one("#error", Static)
-        field.update(f"✕ {problem}" if problem else "")
-        field.set_class(bool(problem), "-shown")
+        say_problem(self.query_one("#error", Static), problem)

@@ -6,8 +6,11 @@ from typing import ClassVar, TypeVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Button
+from textual.widgets import Button, Static
+
+from tui.render.text import safe, safe_lines
 
 Answer = TypeVar("Answer")
 
@@ -30,7 +33,7 @@ class Dialog(ModalScreen[Answer]):
     def compose(self) -> ComposeResult:
         """The box."""
         box = VerticalScroll(classes="dialog-box -danger" if self.danger else "dialog-box")
-        box.border_title = self.title_text
+        box.border_title = Content(safe(self.title_text))
         box.border_subtitle = "esc cancels"
         box.can_focus = False
         with box:
@@ -61,6 +64,12 @@ class Dialog(ModalScreen[Answer]):
     def action_leave(self) -> None:
         """Nothing happens."""
         self.dismiss(None)
+
+
+def say_problem(line: Static, problem: str) -> None:
+    """Show what is wrong on its line, or hide the line; problems quote engines and containers."""
+    line.update(f"✕ {safe_lines(problem)}" if problem else "")
+    line.set_class(bool(problem), "-shown")
 
 
 def cancel_button(label: str = "Cancel") -> Button:

@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 from textual.widgets import Button, Static
 
 from tui.dialogs.base import Dialog, cancel_button, do_button
+from tui.render.text import safe
 from tui.widgets.tick import Tick
 
 _SHOWN = 10
@@ -39,16 +40,16 @@ class Confirm(Dialog[str]):
 
     def body(self) -> ComposeResult:
         """Question, what it is about, what will be lost, the option."""
-        yield Static(Text(self.question), classes="dialog-text")
+        yield Static(Text(safe(self.question)), classes="dialog-text")
         if self.items:
             yield Static(Text(self._listed()), classes="dialog-items")
         if self.consequence:
-            yield Static(Text(self.consequence), classes="dialog-consequence")
+            yield Static(Text(safe(self.consequence)), classes="dialog-consequence")
         if self.option:
             yield Tick(self.option, self.option_on, id="option", compact=True)
 
     def _listed(self) -> str:
-        shown = [f"• {item}" for item in self.items[:_SHOWN]]
+        shown = [f"• {safe(item)}" for item in self.items[:_SHOWN]]
         rest = len(self.items) - len(shown)
         return "\n".join([*shown, f"… and {rest} more"] if rest else shown)
 

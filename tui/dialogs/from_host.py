@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from textual.app import ComposeResult
 from textual.widgets import Button, Input, Static
 
-from tui.dialogs.base import Dialog, cancel_button, do_button
+from tui.dialogs.base import Dialog, cancel_button, do_button, say_problem
 from tui.models import parse
 
 DEFAULT_PROGRAMS = "sh ls cat sleep ps env python3"
@@ -56,6 +56,4 @@ class FromHost(Dialog[tuple[tuple[str, ...], str]]):
         self.dismiss((programs, reference))
 
     def _fail(self, problem: str) -> None:
-        line = self.query_one("#error", Static)
-        line.update(f"✕ {problem}")
-        line.add_class("-shown")
+        say_problem(self.query_one("#error", Static), problem)

@@ -8,23 +8,41 @@ from textual.binding import Binding
 from textual.suggester import Suggester
 from textual.widgets import Button, Input, Static
 
-from tui.dialogs.base import Dialog, cancel_button, do_button
-from tui.render.text import clip
+from tui.dialogs.base import Dialog, cancel_button, do_button, say_problem
+from tui.render.text import clip, safe
 
 _LISTED = 8
 _ARCHIVES = (".tar", ".gz", ".tgz", ".zst", ".xz", ".bz2", ".oci")
 
 
+def expanded(text: str) -> Path:
+    """The path with ``~`` and ``~user`` filled in, as typed when there is no such user."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
+def problem_of(path: Path) -> str:
+    """Why it cannot be loaded, empty when it is a file."""
+    try:
+        if path.is_file():
+            return ""
+        return f"{'a folder, not a file' if path.is_dir() else 'no such file'}: {path}"
+    except OSError as error:
+        return f"{(error.strerror or str(error)).lower()}: {clip(str(path), 60)}"
+
+
 def candidates(text: str) -> list[Path]:
     """What the path typed so far may become: folders and archives, folders first."""
-    typed = Path(text).expanduser()
+    typed = expanded(text)
     folder, start = (typed, "") if text.endswith("/") else (typed.parent, typed.name)
     try:
         found = [item for item in folder.iterdir() if item.name.startswith(start)]
-    except OSError:
+        found = [item for item in found if start.startswith(".") or not item.name.startswith(".")]
+        kept = [item for item in found if item.is_dir() or item.suffix in _ARCHIVES]
+    except (OSError, ValueError):  # not there, not ours to read, too long, or with a zero byte
         return []
-    found = [item for item in found if start.startswith(".") or not item.name.startswith(".")]
-    kept = [item for item in found if item.is_dir() or item.suffix in _ARCHIVES]
     return sorted(kept, key=lambda item: (not item.is_dir(), item.name))
 
 
@@ -104,7 +122,7 @@ class LoadFile(Dialog[tuple[Path, str]]):
         if len(found) > _LISTED:
             lines.append(f"… and {len(found) - _LISTED} more")
         width = 60
-        listing = "\n".join(clip(line, width) for line in lines)
+        listing = "\n".join(clip(safe(line), width) for line in lines)
         self.query_one("#listing", Static).update(listing or "nothing fits here")
 
     def on_input_submitted(self) -> None:
@@ -113,14 +131,11 @@ class LoadFile(Dialog[tuple[Path, str]]):
 
     def accept(self, button: str) -> None:
         """Only a file that is there."""
-        path = Path(self.query_one("#path", Input).value.strip()).expanduser()
-        if not path.is_file():
-            word = "a folder, not a file" if path.is_dir() else "no such file"
-            self._fail(f"{word}: {path}")
+        path = expanded(self.query_one("#path", Input).value.strip())
+        if problem := problem_of(path):
+            self._fail(problem)
             return
         self.dismiss((path, self.query_one("#reference", Input).value.strip()))
 
     def _fail(self, problem: str) -> None:
-        line = self.query_one("#error", Static)
-        line.update(f"✕ {problem}" if problem else "")
-        line.set_class(bool(problem), "-shown")
+        say_problem(self.query_one("#error", Static), problem)

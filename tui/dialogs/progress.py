@@ -8,6 +8,7 @@ from textual.widgets import Button, Static
 
 from tui.dialogs.base import Dialog, cancel_button
 from tui.models import LogLine
+from tui.render.text import safe_lines
 from tui.widgets.log_view import LogView
 
 Job = Callable[[], AsyncIterator[str]]
@@ -78,7 +79,7 @@ class Progress(Dialog[str]):
             return
         self.failed = True
         state = self.query_one("#state", Static)
-        state.update(f"✕ {message.error}")
+        state.update(f"✕ {safe_lines(message.error)}")
         state.add_class("-failed")
         self.query_one("#cancel", Button).label = "Close"
 

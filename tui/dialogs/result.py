@@ -8,6 +8,7 @@ from textual.widgets import Button, Static
 
 from tui.dialogs.base import Dialog, do_button
 from tui.models import ActionResult
+from tui.render.text import safe
 from tui.widgets import palette
 
 
@@ -34,8 +35,10 @@ class Results(Dialog[None]):
         for result in self.results:
             tone = "ok" if result.ok else "bad"
             text.append("✓ " if result.ok else "✕ ", palette.tone(self, tone, bold=True))
-            text.append(f"{result.target}", palette.tone(self, "title"))
-            text.append(f"  {result.message}\n", palette.tone(self, "dim" if result.ok else "text"))
+            text.append(safe(result.target), palette.tone(self, "title"))
+            text.append(
+                f"  {safe(result.message)}\n", palette.tone(self, "dim" if result.ok else "text")
+            )
         text.rstrip()
         self.query_one("#lines", Static).update(text)
         self.query_one("#do", Button).focus()

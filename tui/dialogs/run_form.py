@@ -9,8 +9,9 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.widgets import Button, Checkbox, Input, Label, Select, Static
 
-from tui.dialogs.base import Dialog, cancel_button, do_button
+from tui.dialogs.base import Dialog, cancel_button, do_button, say_problem
 from tui.models import RunRequest, parse
+from tui.render.text import safe
 from tui.widgets.tick import Tick
 
 
@@ -121,14 +122,14 @@ class RunForm(Dialog[RunRequest]):
 
     def _show_errors(self, errors: dict[str, str]) -> None:
         for key in [*(field.key for field in FIELDS), "remove"]:
-            line = self.query_one(f"#{key}-error", Static)
-            line.update(f"✕ {errors[key]}" if key in errors else "")
-            line.set_class(key in errors, "-shown")
+            say_problem(self.query_one(f"#{key}-error", Static), errors.get(key, ""))
 
     def _preview(self) -> None:
         values, errors = self._read()
         text = "" if errors else self._request(values).command_line()
-        self.query_one("#preview", Static).update(Text(text, overflow="ellipsis", no_wrap=True))
+        self.query_one("#preview", Static).update(
+            Text(safe(text), overflow="ellipsis", no_wrap=True)
+        )
 
     @on(Input.Changed)
     @on(Checkbox.Changed)
@@ -170,7 +171,6 @@ class RunForm(Dialog[RunRequest]):
 
     def _fail(self, problem: str) -> None:
         line = self.query_one("#error", Static)
-        line.update(f"✕ {problem}" if problem else "")
-        line.set_class(bool(problem), "-shown")
+        say_problem(line, problem)
         if problem:
             line.scroll_visible(animate=False)

@@ -4,7 +4,9 @@ import re
 import unicodedata
 from functools import lru_cache
 
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _CSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _OSC = re.compile(r"\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)")
 _ESCAPE = re.compile(r"\x1b[ -/]*[0-~]")
@@ -18,6 +20,11 @@ def safe(text: str) -> str:
     Nothing that a terminal would act on is left, whatever a container wrote.
     """
     return _CONTROL.sub(_picture, text).replace("\t", " ")
+
+
+def safe_lines(text: str) -> str:
+    """`safe`, with line ends kept."""
+    return "\n".join(safe(line) for line in text.splitlines())
 
 
 def _picture(match: re.Match[str]) -> str:

@@ -140,10 +140,10 @@ def _inspected_ports(settings: Json) -> tuple[PortMapping, ...]:
             outer = text(item, "HostPort")
             found.append(
                 PortMapping(
-                    int(port) if port.isdigit() else 0,
+                    int(port) if port.isdecimal() else 0,
                     protocol or "tcp",
                     text(item, "HostIp"),
-                    int(outer) if outer.isdigit() else None,
+                    int(outer) if outer.isdecimal() else None,
                 )
             )
     return tuple(found)

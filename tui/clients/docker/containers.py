@@ -127,8 +127,9 @@ class Containers:
         """Its process table."""
         params = {"ps_args": ps_args} if ps_args else {}
         data = await self._transport.json("GET", path_of(ref, "top"), params=params)
-        found = data.get("Processes") or []
-        return Processes(strings(data, "Titles"), tuple(tuple(map(str, row)) for row in found))
+        found = data.get("Processes")
+        lines = [row for row in found if isinstance(row, list)] if isinstance(found, list) else []
+        return Processes(strings(data, "Titles"), tuple(tuple(map(str, row)) for row in lines))
 
     async def wait(self, ref: str, condition: str = "not-running") -> int:
         """The exit code; waits as long as it takes, so bound it outside."""

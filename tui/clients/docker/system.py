@@ -1,6 +1,7 @@
 """What is asked of the engine as a whole."""
 
 import json
+import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -65,9 +66,9 @@ class System:
 
 def agreed_version(offered: str) -> str:
     """The newest version both sides speak; an engine that offers none is taken as the oldest."""
-    major, _, minor = offered.partition(".")
-    if not (major.isdigit() and minor.isdigit()):
+    if not re.fullmatch(r"[0-9]{1,4}\.[0-9]{1,4}", offered):
         return "{}.{}".format(*OLDEST_API)
+    major, _, minor = offered.partition(".")
     return "{}.{}".format(*max(OLDEST_API, min((int(major), int(minor)), NEWEST_API)))
 
 

@@ -7,6 +7,9 @@ from typing import Any
 
 _FRACTION = re.compile(r"\.(\d+)")
 _YEAR_ONE = "0001-01-01"
+LARGEST = 1 << 64
+# The last second that can be shown in every time zone: the end of year 9998.
+_LAST_SECOND = 253_370_764_799
 
 
 def text(data: Mapping[str, Any], key: str) -> str:
@@ -16,9 +19,11 @@ def text(data: Mapping[str, Any], key: str) -> str:
 
 
 def number(data: Mapping[str, Any], key: str) -> int:
-    """A whole number, 0 when missing, null or not a number."""
+    """A whole number, 0 when missing, null, not a number or beyond what a counter can hold."""
     value = data.get(key)
-    return int(value) if isinstance(value, int | float) else 0
+    if not isinstance(value, int | float) or not -LARGEST <= value <= LARGEST:
+        return 0
+    return int(value)
 
 
 def section(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -55,14 +60,15 @@ def limit(data: Mapping[str, Any], key: str) -> int | None:
 def timestamp(value: object) -> float | None:
     """Seconds since the epoch of RFC 3339 with nanoseconds; None for Go's zero time."""
     if isinstance(value, int | float):
-        return float(value) if value > 0 else None
+        return float(value) if 0 < value <= _LAST_SECOND else None
     if not isinstance(value, str) or not value or value.startswith(_YEAR_ONE):
         return None
     try:
         moment = datetime.fromisoformat(_FRACTION.sub(_micro, value.replace("Z", "+00:00")))
     except ValueError:
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return min(seconds, float(_LAST_SECOND))
 
 
 def _micro(match: re.Match[str]) -> str:
