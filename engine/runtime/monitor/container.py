@@ -110,9 +110,13 @@ class Container:
         self.state.pid_start = state.start_time(built.pid) or 0
         self._become(Status.CREATED)
 
-    def _undo_create(self) -> None:
+    def close(self) -> None:
+        """Let go of the streams and the log."""
         self.stdio.close()
         self._log.close()
+
+    def _undo_create(self) -> None:
+        self.close()
         self._kill_init()
         while True:
             try:

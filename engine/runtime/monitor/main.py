@@ -61,6 +61,7 @@ def _serve(connection: int, layout: Layout, builder: Builder) -> None:
         container = _create(loop, layout, request, server)
         container.create(builder)
     except (EngineError, OSError) as error:
+        builder.dismiss()  # first: whoever is told may remove what it finds
         os.write(connection, wire.control(_failure(number, error)))
         return
     server.serve(container)

@@ -75,7 +75,7 @@ def _play(layout: Layout, request: wire.CreateRequest) -> None:
     os.write(out, b"a line\n")
     state.encode(container.state.to_json())
     _ask(loop, server)
-    container.stdio.close()
+    container.close()
 
 
 def _ask(loop: Loop, server: Server) -> None:

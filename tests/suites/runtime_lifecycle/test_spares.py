@@ -171,6 +171,12 @@ async def test_a_container_holds_nothing_of_those_that_wait(host: Host, launcher
     assert not everything(host)
 
 
+async def test_a_monitor_holds_nothing_of_the_rehearsal(host: Host, launcher: Launcher) -> None:
+    monitor = await host.create(launcher, "c1", ["sleep", "1000"])
+    links = [os.readlink(each) for each in Path(f"/proc/{monitor.monitor_pid}/fd").iterdir()]
+    assert links.count("/dev/null") <= 2  # stdin and stdout
+
+
 async def test_they_end_with_the_launcher(host: Host, launcher: Launcher) -> None:
     ready = await spares(host, launcher)
     await launcher.close()
