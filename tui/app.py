@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual import events, work
 from textual.app import App
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.notifications import SeverityLevel
 from textual.widgets import Input
 
@@ -21,6 +21,7 @@ from tui.screens.help import Help
 from tui.screens.main import MainScreen
 from tui.settings import keymap
 from tui.widgets import themes
+from tui.widgets.prompt import Prompt
 
 # A key typed while a screen is still being made waits this long and is looked at again.
 EARLY_SECONDS = 0.01
@@ -33,7 +34,7 @@ class BerthApp(App[None]):
     TITLE = "berth"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        ("ctrl+c", "interrupt", "Quit"),
+        Binding("ctrl+c", "interrupt", "Quit", priority=True),
     ]
 
     def __init__(
@@ -113,11 +114,18 @@ class BerthApp(App[None]):
             self.screen.perform(action_id)
 
     def action_interrupt(self) -> None:
-        """Ctrl-c: leave the dialog that is open, else quit."""
-        if isinstance(self.screen, MainScreen):
+        """Ctrl-c: end the innermost thing there is, a question, a dialog, work; else quit."""
+        screen, field = self.screen, self.focused
+        if selected := screen.get_selected_text():
+            self.copy_to_clipboard(selected)
+        elif field is not None and isinstance(field.parent, Prompt):
+            field.parent.leave()
+        elif isinstance(screen, BerthScreen) and screen.doing.cancel():
+            return
+        elif isinstance(screen, MainScreen):
             self.exit()
         else:
-            self.screen.dismiss(None)
+            screen.dismiss(None)
 
     def notify(
         self,

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +15,9 @@ STOP_SECONDS = 30.0
 ANSWER_SECONDS = 10.0
 ASK_SECONDS = 2.0
 RETRY_SECONDS = 0.05
+
+# Whoever shows the reason puts the program's name in front of it once.
+_PREFIX = re.compile(r"(^|: )berth: ")
 
 Say = Callable[[str], None]
 
@@ -86,7 +90,7 @@ def _may_start(endpoint: Endpoint) -> None:
 async def _start(environ: Mapping[str, str]) -> None:
     code, said = await run_engine_command(["start"], environ, START_SECONDS)
     if code != 0:
-        reason = said.splitlines()[-1] if said else f"exit status {code}"
+        reason = _PREFIX.sub(r"\1", said.splitlines()[-1]) if said else f"exit status {code}"
         raise CannotStart(
             f"the engine did not start: {reason}; `berth doctor` says what is missing"
         )

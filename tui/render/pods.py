@@ -1,9 +1,10 @@
 """Rows of the pod view: a group, then its containers."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tui.models import NO_POD, Container, PodGroup, Sample
+from tui.models import NO_POD, Container, ContainerState, PodGroup, Sample
 from tui.render import containers, units
 from tui.render.cells import NOTHING, Cell, Column
 from tui.render.text import safe
@@ -34,6 +35,17 @@ def rows(group: PodGroup, samples: Samples, now: float) -> list[PodRow]:
     """The group's row and one for each container; ``samples`` gives the newest by id."""
     own = PodRow(group.name, "", _group(group, samples, now))
     return [own, *(_member(group.name, item, samples(item.id), now) for item in group.containers)]
+
+
+def census(held: Iterable[Container]) -> str:
+    """``3 running, 1 restarting, 0 paused, 2 stopped``; restarting only when there is one."""
+    found = Counter(item.state for item in held)
+    alive = [ContainerState.RUNNING, ContainerState.RESTARTING, ContainerState.PAUSED]
+    counts = [f"{found[state]} {state.value}" for state in alive]
+    if not found[ContainerState.RESTARTING]:
+        del counts[1]
+    stopped = found.total() - sum(found[state] for state in alive)
+    return ", ".join([*counts, f"{stopped} stopped"])
 
 
 def _group(group: PodGroup, samples: Samples, now: float) -> tuple[Cell, ...]:

@@ -72,7 +72,7 @@ def clip_middle(text: str, cells: int) -> str:
     if width(text) <= cells or cells < 5:
         return clip(text, cells)
     front = (cells - 1) // 2
-    back = text[len(text) - (cells - 1 - front) :]
+    back = _head(text[::-1], cells - 1 - front)[::-1]
     return _head(text, cells - 1 - width(back)) + ELLIPSIS + back
 
 

@@ -24,7 +24,7 @@ from tui.widgets.table import Row
 COLUMNS: tuple[Column, ...] = (
     Column("state", " ", 1),
     Column("name", "NAME", 14, flex=3, most=32, sort="N"),
-    Column("image", "IMAGE", 14, flex=2, most=32, rank=2, sort="I"),
+    Column("image", "IMAGE", 14, flex=2, most=32, fair=24, rank=2, sort="I"),
     Column("status", "STATUS", 20, flex=1, most=28, rank=1, sort="S"),
     Column("cpu", "CPU", 8, "right", sort="C"),
     Column("memory", "MEMORY", 9, "right", sort="M"),

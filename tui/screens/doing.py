@@ -87,6 +87,20 @@ class Doing(Widget):
             call()
         return call is not None
 
+    def cancel(self) -> bool:
+        """No longer wait for what was asked last; False when nothing is waited for.
+
+        What has not been sent yet is not sent; a request under way is the engine's to finish.
+        """
+        here = [work for work in self.workers if work.node is self and work.is_running]
+        if not here:
+            return False
+        for work in here:
+            work.cancel()
+        words = ", ".join(dict.fromkeys(work.group for work in here))
+        self.app.notify("The engine may still finish what it has begun.", title=f"{words}: left")
+        return True
+
     def _refresh(self) -> None:
         self.hub.refresh()
         self.app.notify("The lists were asked for again.", timeout=2)

@@ -99,7 +99,7 @@ class NodePane(ContainersPane):
             text.append(f"{node.engine} {safe(node.engine_version)}, {node.storage_driver}, ")
             text.append(f"cgroup v{node.cgroup_version.removeprefix('v')}\n")
         text.append("containers ", dim)
-        text.append(f"{node.running} running, {node.paused} paused, {node.stopped} stopped")
+        text.append(render.census(self.hub.containers.items.values()))
         text.append("   load ", dim)
         loads = (host.load1, host.load5, host.load15) if host else (None,) * 3
         text.append(" ".join("—" if one is None else f"{one:.2f}" for one in loads))

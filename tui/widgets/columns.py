@@ -14,7 +14,8 @@ class Column:
 
     ``width`` is its cells at least; columns with ``flex`` share what is left in that proportion,
     up to ``most``. When the terminal is narrow the column with the highest ``rank`` goes first;
-    rank 0 stays. ``sort`` is the letter that sorts by it, upper case.
+    rank 0 stays. A column with a ``fair`` width is cut below it only when there is nothing less
+    important left to give up. ``sort`` is the letter that sorts by it, upper case.
     """
 
     key: str
@@ -23,6 +24,7 @@ class Column:
     align: Literal["left", "right"] = "left"
     flex: int = 0
     most: int = 999
+    fair: int = 0
     rank: int = 0
     sort: str = ""
 
@@ -40,12 +42,27 @@ class Slot:
 def fit(columns: Sequence[Column], width: int) -> tuple[Slot, ...]:
     """Choose the columns that fit into ``width`` cells and share out the rest."""
     kept = list(enumerate(columns))
+    for _, column in sorted(kept, key=lambda item: item[1].rank):
+        if column.fair:
+            kept = _without_lesser(kept, column.rank, width)
     while len(kept) > 1 and _needed(kept) > width:
         worst = max(kept, key=lambda item: (item[1].rank, item[0]))
         if worst[1].rank == 0:
             break
         kept.remove(worst)
     return _place(kept, _share(kept, width - _needed(kept)))
+
+
+def _without_lesser(
+    kept: list[tuple[int, Column]], rank: int, width: int
+) -> list[tuple[int, Column]]:
+    """Gives up columns above that rank until those up to it have their fair widths."""
+    while sum(max(column.width, column.fair) + GAP for _, column in kept) - GAP > width:
+        worst = max(kept, key=lambda item: (item[1].rank, item[0]))
+        if worst[1].rank <= rank:
+            break
+        kept = [item for item in kept if item is not worst]
+    return kept
 
 
 def _needed(kept: Sequence[tuple[int, Column]]) -> int:

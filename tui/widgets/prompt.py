@@ -65,6 +65,10 @@ class Prompt(Horizontal):
         """Hide; the caller gives the focus back."""
         self.display = False
 
+    def leave(self) -> None:
+        """As escape does: what was typed is let go."""
+        self.post_message(self.Left(self, self.query_one(Input).value))
+
     @property
     def is_open(self) -> bool:
         """Whether it is on the screen."""
@@ -94,7 +98,7 @@ class Prompt(Horizontal):
         if event.key == "escape":
             event.stop()
             event.prevent_default()
-            self.post_message(self.Left(self, self.query_one(Input).value))
+            self.leave()
         elif event.key in ("up", "down"):
             event.stop()
             self._recall(1 if event.key == "up" else -1)

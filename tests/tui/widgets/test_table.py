@@ -139,3 +139,17 @@ def test_columns_never_overflow_and_drop_by_rank(width: int) -> None:
 def test_all_spare_room_is_used() -> None:
     slots = fit(COLUMNS, 100)
     assert slots[-1].x + slots[-1].width == 100
+
+
+@pytest.mark.parametrize(("width", "shown"), [(50, "name image"), (70, "name image id")])
+def test_a_lesser_column_goes_before_a_greater_is_cut_below_its_fair_width(
+    width: int, shown: str
+) -> None:
+    columns = (
+        Column("name", "NAME", 14, flex=1, most=32),
+        Column("image", "IMAGE", 14, flex=1, most=32, fair=24, rank=2),
+        Column("id", "ID", 12, rank=6),
+    )
+    slots = fit(columns, width)
+    assert " ".join(slot.column.key for slot in slots) == shown
+    assert slots[1].width >= 24

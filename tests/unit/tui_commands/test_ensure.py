@@ -45,6 +45,16 @@ async def test_a_named_engine_that_is_missing_is_not_replaced(tmp_path: Path) ->
         await ensure.ensure_engine(environ, print)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to start an engine")
+async def test_an_engine_that_ends_at_once_is_told_without_its_own_prefix() -> None:
+    environ = {**os.environ, "BERTH_RUN_DIR": "/proc/nowhere"}
+    environ.pop("DOCKER_HOST", None)
+    with pytest.raises(ensure.CannotStart, match=r"^the engine did not start: ") as caught:
+        await ensure.ensure_engine(environ, print)
+    assert "berth: " not in str(caught.value)
+    assert "/proc/nowhere" in str(caught.value)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
 @pytest.mark.parametrize("socket", [True, False])
 def test_without_root_it_says_what_to_do(socket: bool) -> None:

@@ -187,3 +187,10 @@ def test_a_text_table_is_aligned_and_cuts_nothing() -> None:
     header, line = table.splitlines()
     assert header.index("CPU") + len("CPU") == line.index("0.48/0.5") + len("0.48/0.5")
     assert "32.0 MiB/64.0 MiB" in line
+
+
+def test_a_census_counts_what_waits_for_a_restart_apart() -> None:
+    states = [ContainerState.RUNNING, ContainerState.RESTARTING, ContainerState.DEAD]
+    held = [Container(state.value, state.value, "i", state) for state in states]
+    assert pods.census(held) == "1 running, 1 restarting, 0 paused, 1 stopped"
+    assert pods.census(held[:1]) == "1 running, 0 paused, 0 stopped"
