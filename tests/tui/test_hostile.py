@@ -14,6 +14,7 @@ from tui.dialogs.confirm import Confirm
 from tui.dialogs.load_file import LoadFile
 from tui.dialogs.progress import Progress
 from tui.models import ActionResult
+from tui.screens.copying import copy
 
 MARKUP = 'exec: "[/bin/x]" and [red]more[/red]'
 ESCAPES = "a\x1b[2Jb\x07\udcff"
@@ -116,3 +117,13 @@ async def _serving(socket: Path, answers: dict[str, str]) -> web.AppRunner:
     await runner.setup()
     await web.UnixSite(runner, str(socket)).start()
     return runner
+
+
+@pytest.mark.parametrize(("length", "copied"), [(70_000, True), (80_000, False)])
+async def test_only_what_terminals_take_is_said_to_be_copied(length: int, copied: bool) -> None:
+    async with scene(make_hub()).run_test(size=(80, 24)) as pilot:
+        await calm(pilot)
+        driver = Driver(pilot.app, pilot)  # type: ignore[arg-type]
+        copy(pilot.app.screen, "\udcff" + "x" * length, "The whole page")
+        await driver.notified("Copied" if copied else "Not copied")
+        assert bool(pilot.app.clipboard) is copied

@@ -21,6 +21,7 @@ from tui.dialogs.run_form import RunForm
 from tui.informers import Hub
 from tui.models import ActionResult, Container, Image, RunRequest, parse
 from tui.screens import verbs
+from tui.screens.copying import copy
 from tui.screens.shell import attach, shell
 
 _LONG_ID = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
@@ -198,11 +199,7 @@ class Doing(Widget):
     def _copy_container(self) -> None:
         held = self._one()
         if held is not None:
-            self._copy(held.id, f"The id of {held.name}")
-
-    def _copy(self, text: str, what: str) -> None:
-        self.app.copy_to_clipboard(text)
-        self.app.notify(f"{what} is in the clipboard.", timeout=3)
+            copy(self, held.id, f"The id of {held.name}")
 
     def _session(self, work: Callable[[Widget, Hub, Container], Any]) -> None:
         held = self._one()
@@ -279,7 +276,7 @@ class Doing(Widget):
     def _copy_image(self) -> None:
         held = self._image()
         if held is not None:
-            self._copy(held.id, f"The id of {held.name}")
+            copy(self, held.id, f"The id of {held.name}")
 
     def _ask_file(self) -> None:
         self.app.push_screen(LoadFile(), self._load)

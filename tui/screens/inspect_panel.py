@@ -11,6 +11,7 @@ from textual.widgets import Static
 
 from tui.render.cells import Section
 from tui.render.inspect import json_lines
+from tui.screens.copying import copy
 from tui.widgets import palette
 from tui.widgets.document import Document
 from tui.widgets.prompt import Prompt
@@ -100,8 +101,7 @@ class InspectPanel(Vertical):
         if action == "text.search":
             self.query_one(Prompt).ask("inspect search", "search", page.searched)
         elif action == "text.copy":
-            self.app.copy_to_clipboard(page.plain)
-            self.app.notify("All of it is in the clipboard.", title="Copied", timeout=3)
+            copy(self, page.plain, "The whole page")
         elif action == "inspect.raw":
             self.raw = not self.raw
             self._draw()

@@ -13,6 +13,7 @@ from textual.widgets import Static
 from tui.clients import Client, ClientError
 from tui.informers import Hub
 from tui.models import Container, LogLine
+from tui.screens.copying import copy
 from tui.screens.following import soon
 from tui.widgets.log_view import LogView
 from tui.widgets.prompt import Prompt
@@ -21,6 +22,17 @@ FIRST_LINES = 2000
 OLDER_LINES = 5000
 FLUSH_SECONDS = 0.05
 FLUSH_LINES = 2000
+
+
+def before(found: Sequence[LogLine], held: Sequence[LogLine]) -> Sequence[LogLine]:
+    """Those of a log's last lines that are older than what is held of it.
+
+    Lines written together share their time, so they are told apart by their number; lines that
+    came meanwhile move the place, hence the nearest line that is the first of those held.
+    """
+    place = max(0, len(found) - len(held))
+    same = [at for at, line in enumerate(found) if line == held[0]] if held else []
+    return found[: min(same, key=lambda at: abs(at - place), default=place)]
 
 
 class LogPanel(Vertical):
@@ -184,20 +196,14 @@ class LogPanel(Vertical):
             self.run_worker(self._fetch_older(self.key), group="older", exclusive=True)
 
     async def _fetch_older(self, key: str) -> None:
-        held = self.view.buffer.lines
-        first = held[0].time if held else None
-        wanted = len(held) + OLDER_LINES
-        found: list[LogLine] = []
+        wanted = len(self.view.buffer.lines) + OLDER_LINES
         try:
             lines = self._client.containers.logs(key, tail=wanted, follow=False)
             async with aclosing(lines) as stream:
-                async for line in stream:
-                    if first is None or line.time is None or line.time >= first:
-                        break
-                    found.append(line)
+                found = [line async for line in stream]
         except ClientError:
             return  # the lines held stay; the next scroll to the top tries again
-        self.post_message(self.Older(key, found))
+        self.post_message(self.Older(key, before(found, self.view.buffer.lines)))
 
     @on(Older)
     def _older(self, message: Older) -> None:
@@ -225,8 +231,7 @@ class LogPanel(Vertical):
         if action == "text.search":
             self.query_one(Prompt).ask("log search", "search", view.searched)
         elif action == "text.copy":
-            self.app.copy_to_clipboard(view.visible_text())
-            self.notify("The lines on the screen are in the clipboard.", title="Copied")
+            copy(self, view.visible_text(), "The lines on the screen")
         elif action in simple:
             simple[action]()
         else:
