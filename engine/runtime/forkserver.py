@@ -5,9 +5,12 @@ import asyncio
 import os
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from engine.errors import RuntimeFailure
+from engine.runtime import syscalls
+from engine.runtime.mount import ATTR_RDONLY
 
 READY_BOUND = 20.0
 SEND_BOUND = 10.0
@@ -15,7 +18,8 @@ END_BOUND = 8.0
 
 _ROOT = str(Path(__file__).resolve().parents[2])
 _BOOT = (
-    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "import os, sys; sys.path.insert(0, sys.argv[1]); "
+    "[os.close(int(fd)) for fd in sys.argv[2].split()]; "
     "from engine.runtime.zygote.server import main; main()"
 )
 _LEAN = ("-I", "-S", "-OO", "-X", "no_debug_ranges")
@@ -111,15 +115,28 @@ class ForkServer:
         asyncio.get_running_loop().add_reader(ours, self._died, ours)
 
     async def _execute(self, end: socket.socket) -> asyncio.subprocess.Process:
+        program = read_only_clone(os.path.realpath(sys.executable))
+        try:
+            if program is not None:
+                with suppress(OSError):  # not executable that way, or no /proc: the plain one is
+                    return await self._run(end, program)
+            return await self._run(end, None)
+        finally:
+            if program is not None:
+                os.close(program)
+
+    async def _run(self, end: socket.socket, program: int | None) -> asyncio.subprocess.Process:
         log = os.open(self._log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        extra = () if program is None else (program,)
         try:
             return await asyncio.create_subprocess_exec(
-                *(sys.executable, *_LEAN, "-c", _BOOT, _ROOT),
+                *(sys.executable, *_LEAN, "-c", _BOOT, _ROOT, " ".join(map(str, extra))),
                 *(self._cgroup_parent, str(end.fileno())),
+                executable=None if program is None else f"/proc/self/fd/{program}",
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=log,
-                pass_fds=(end.fileno(),),
+                pass_fds=(end.fileno(), *extra),
                 env=_ENVIRONMENT,
                 start_new_session=True,
             )
@@ -132,6 +149,24 @@ class ForkServer:
         ours.close()
         if self._socket is ours:
             self._socket = None
+
+
+def read_only_clone(path: str) -> int | None:
+    """`path` on a read-only mount of its own, in no namespace; None where that cannot be had.
+
+    Zygote, monitors and what joins a container execute nothing else, so that root in a container
+    who gets hold of their /proc/PID/exe cannot write to the host's interpreter (CVE-2019-5736).
+    """
+    try:
+        fd = syscalls.open_tree(syscalls.AT_FDCWD, path, syscalls.OPEN_TREE_CLONE)
+    except OSError:  # Linux before 5.2, or no CAP_SYS_ADMIN
+        return None
+    try:
+        syscalls.mount_setattr(fd, attributes=ATTR_RDONLY)
+    except OSError:  # Linux before 5.12
+        os.close(fd)
+        return None
+    return fd
 
 
 async def _wait_ready(ours: socket.socket) -> None:
