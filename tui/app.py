@@ -1,8 +1,11 @@
 """The Textual application: theme, first screen, the hub's task, and what belongs to no screen."""
 
+import asyncio
 import os
+import signal
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual import events, work
@@ -60,11 +63,19 @@ class BerthApp(App[None]):
 
     def on_mount(self) -> None:
         """First screen, then the engine."""
+        if not self.is_headless:
+            self._leave_on_signals()
         self.push_screen(MainScreen(self.hub, clock=self.clock, start=self.start))
         for note in self.notes:
             self.notify(note, timeout=8)
         if self.run_hub:
             self._follow_engine()
+
+    def _leave_on_signals(self) -> None:
+        """A closed connection or a polite kill ends the app as a key does: terminal clean."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, partial(self.exit, return_code=128 + number))
 
     @work(group="hub", exclusive=True)
     async def _follow_engine(self) -> None:

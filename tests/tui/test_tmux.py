@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -63,6 +65,14 @@ class Terminal:
 @pytest.fixture
 def terminal(live: Daemon) -> Iterator[Terminal]:
     made = Terminal(live.env)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def bare() -> Iterator[Terminal]:
+    """A terminal of no engine."""
+    made = Terminal(dict(os.environ))
     yield made
     made.close()
 
@@ -133,3 +143,23 @@ def test_attach_and_detach_at_160x50(terminal: Terminal, live: Daemon, box: str)
     assert live.state(box)["Running"]
     terminal.press("q")
     terminal.shows("left with 0")
+
+
+@pytest.mark.parametrize(("word", "status"), [("TERM", 143), ("HUP", 129)])
+def test_a_signal_ends_it_and_leaves_a_clean_terminal(
+    bare: Terminal, tmp_path: Path, word: str, status: int
+) -> None:
+    script = tmp_path / "open.py"
+    script.write_text(
+        "import os, pathlib, sys\n"
+        "from tui.app import run\n"
+        "from tui.clients import Endpoint\n"
+        f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\n"
+        f"sys.exit(run(Endpoint(path={str(tmp_path / 'none.sock')!r})))\n"
+    )
+    bare.start(f"PYTHONPATH=. {sys.executable} {script}; echo left with $?; exec sh", (80, 24))
+    bare.shows("no engine")
+    os.kill(int((tmp_path / "pid").read_text()), getattr(signal, f"SIG{word}"))
+    bare.shows(f"left with {status}")
+    modes = bare.tmux("display-message", "-p", "#{alternate_on}#{mouse_any_flag}#{cursor_flag}")
+    assert modes.strip() == "001"

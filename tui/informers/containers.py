@@ -10,6 +10,8 @@ from tui.informers.link import Link
 from tui.models import Container, Event
 
 CONCURRENT = 4
+REMEMBERED = 1000
+"""Ids of removed containers kept, oldest forgotten first; an id is never used twice."""
 QUIET_VERBS = frozenset(
     {
         "archive-path",
@@ -38,10 +40,12 @@ class ContainerInformer(Informer[Container]):
         self._client = client
         self._wanted: dict[str, None] = {}
         self._work = asyncio.Event()
+        self._gone: dict[str, None] = {}
 
     async def sync(self) -> None:
         """Lists, keeps what earlier inspects told, and asks for new ones."""
-        rows = await self._client.containers.list()
+        listed = await self._client.containers.list()
+        rows = [row for row in listed if row.id not in self._gone]
         self.replace(self._merged(row) for row in rows)
         for row in sorted(rows, key=lambda row: not row.running):
             self._want(row.id)
@@ -57,10 +61,17 @@ class ContainerInformer(Informer[Container]):
         if event.kind != "container" or event.verb in QUIET_VERBS:
             return
         if event.verb == "destroy":
-            self._wanted.pop(event.id, None)
-            self.drop(event.id)
+            self._bury(event.id)
         else:
             self._want(event.id)
+
+    def _bury(self, key: str) -> None:
+        """An answer that was on its way before the end is no news after it."""
+        self._wanted.pop(key, None)
+        self._gone[key] = None
+        if len(self._gone) > REMEMBERED:
+            del self._gone[next(iter(self._gone))]
+        self.drop(key)
 
     def _want(self, key: str) -> None:
         self._wanted[key] = None
@@ -92,6 +103,8 @@ class ContainerInformer(Informer[Container]):
             self._wanted.pop(key, None)
         results = await asyncio.gather(*(self._inspected(key) for key in chosen))
         for key, container in zip(chosen, results, strict=True):
+            if key in self._gone:
+                continue
             if container is not None:
                 self.put(container)
             elif key not in self._wanted:

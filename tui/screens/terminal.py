@@ -67,7 +67,8 @@ def raw(fd: int, *, cooked_output: bool) -> Iterator[None]:
             termios.tcsetattr(fd, termios.TCSADRAIN, mode)
         yield
     finally:
-        termios.tcsetattr(fd, termios.TCSADRAIN, before)
+        with contextlib.suppress(termios.error):  # gone with the connection: nothing to restore
+            termios.tcsetattr(fd, termios.TCSADRAIN, before)
 
 
 class DetachFilter:
@@ -120,7 +121,13 @@ class Session:
         return self.left
 
     def _read_keys(self) -> None:
-        self._keys.put_nowait(os.read(self.input, CHUNK))
+        try:
+            data = os.read(self.input, CHUNK)
+        except OSError:
+            data = b""  # the terminal has gone: its end, told once
+        if not data:
+            asyncio.get_running_loop().remove_reader(self.input)
+        self._keys.put_nowait(data)
 
     async def _pump(self) -> None:
         await self._send_size()

@@ -2,7 +2,15 @@
 
 from tui.clients import Client, Endpoint
 from tui.informers import ContainerInformer, Informer, Link, MetricsInformer, Series
-from tui.models import Container, ContainerState, EngineInfo, Event, Image, Sample
+from tui.models import (
+    Container,
+    ContainerDetail,
+    ContainerState,
+    EngineInfo,
+    Event,
+    Image,
+    Sample,
+)
 
 INFO = EngineInfo("berth", "1", "1.47", "unix:///x", True)
 
@@ -121,3 +129,26 @@ def test_figures_of_an_unknown_container_are_dropped() -> None:
     metrics.keep("gone", Sample(1.0))
     assert metrics.latest("gone") is None
     assert len(metrics.series("gone")) == 0
+
+
+async def test_an_answer_older_than_the_removal_brings_no_container_back() -> None:
+    client = Client(Endpoint(path="/nowhere"))
+    informer = ContainerInformer(client, Link())
+    ending = Container("a" * 64, "web", "i", ContainerState.REMOVING)
+    destroyed = Event("container", "destroy", ending.id, 0.0)
+
+    async def inspect(ref: str) -> ContainerDetail:
+        informer.handle(destroyed)
+        return ContainerDetail(ending)
+
+    async def listed() -> list[Container]:
+        informer.handle(destroyed)
+        return [ending]
+
+    client.containers.inspect = inspect  # type: ignore[method-assign]
+    client.containers.list = listed  # type: ignore[method-assign,assignment]
+    informer.put(ending)
+    await informer._inspect_some([ending.id])
+    assert not informer.items
+    await informer.sync()
+    assert not informer.items
