@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import events, work
 from textual.app import App
@@ -16,6 +16,7 @@ from textual.widgets import Input
 
 from tui import actions
 from tui.clients import Client, Endpoint
+from tui.dialogs.base import Dialog
 from tui.dialogs.palette import Command, CommandPalette
 from tui.informers import Hub
 from tui.render.text import safe, safe_lines
@@ -100,6 +101,8 @@ class BerthApp(App[None]):
 
     def _take(self, event: events.Key) -> bool:
         screen = self.screen
+        if isinstance(screen, Dialog):
+            return self._step_in(screen, event)
         if not isinstance(screen, BerthScreen) or isinstance(self.focused, Input):
             return False
         if not screen.is_mounted:
@@ -109,6 +112,18 @@ class BerthApp(App[None]):
         if action is not None:
             self.act(action.id)
         return action is not None
+
+    def _step_in(self, dialog: Dialog[Any], event: events.Key) -> bool:
+        """What is typed after tab belongs to the next field, however fast it comes."""
+        if not dialog.is_mounted:
+            self.set_timer(EARLY_SECONDS, lambda: self.post_message(event))
+        elif dialog.takes_tab or event.key not in ("tab", "shift+tab"):
+            return False
+        elif event.key == "tab":
+            dialog.focus_next()
+        else:
+            dialog.focus_previous()
+        return True
 
     # -- actions that belong to no screen -----------------------------------------------------
 

@@ -25,6 +25,8 @@ class Dialog(ModalScreen[Answer]):
     ]
     title_text: str = ""
     danger: bool = False
+    # Tab does something of the dialog's own.
+    takes_tab: ClassVar[bool] = False
 
     def on_screen_resume(self) -> None:
         """Older notices must not lie over the buttons."""

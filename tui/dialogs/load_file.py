@@ -65,6 +65,7 @@ class LoadFile(Dialog[tuple[Path, str]]):
 
     BINDINGS = [Binding("tab", "complete", "Complete", show=False, priority=True)]  # noqa: RUF012
     title_text = "Load an image file"
+    takes_tab = True
 
     def body(self) -> ComposeResult:
         """Path, what is there, and a name for a bare root file system."""
