@@ -1,5 +1,6 @@
 """kill: send a signal to a container's first process."""
 
+import asyncio
 import signal as signals_of_python
 
 from engine.containers import signals
@@ -7,6 +8,9 @@ from engine.containers.context import Context
 from engine.containers.live import Live
 from engine.containers.model import Status
 from engine.errors import NotRunning, Unavailable
+
+GRACE = 10.0
+"""Seconds that a SIGKILL waits for the end; one in uninterruptible sleep can be late."""
 
 
 async def kill(context: Context, live: Live, signal: str) -> None:
@@ -20,10 +24,13 @@ async def kill(context: Context, live: Live, signal: str) -> None:
     if live.status is Status.RESTARTING:
         await _call_off(context, live, number)
         return
+    watcher = live.watcher
     try:
         await send(context, live, number)
     except NotRunning as error:  # it has just ended by itself
         raise NotRunning(words) from error
+    if number == signals_of_python.SIGKILL and watcher is not None:
+        await asyncio.wait({watcher}, timeout=GRACE)  # as Docker: who kills may start again at once
 
 
 async def send(context: Context, live: Live, number: int) -> None:

@@ -67,6 +67,15 @@ def test_kill_sends_the_signal_asked_for(daemon: Daemon, name: str) -> None:
     assert daemon.wait_for(name, "exited")["ExitCode"] == 42
 
 
+def test_kill_waits_for_the_end(daemon: Daemon, name: str) -> None:
+    detached(daemon, name, "sleep", "60")
+    for _ in range(5):
+        daemon.docker("kill", name)
+        assert daemon.state(name)["Status"] == "exited"
+        daemon.docker("start", name)
+        assert daemon.state(name)["Status"] == "running"
+
+
 @pytest.mark.parametrize("signal", ["NOPE", "99", "SIGWHAT"])
 def test_a_bad_signal_is_named(daemon: Daemon, name: str, signal: str) -> None:
     detached(daemon, name, "sleep", "60")
