@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Callable
 
-from engine.errors import Unavailable, UnsafeArchive
+from engine.errors import Forbidden, Unavailable, UnsafeArchive
 from engine.snapshots import tree
 from engine.snapshots.archive import whiteouts
 from engine.snapshots.archive.directories import Directories, Place, is_mark, lstat
@@ -62,11 +62,14 @@ class Extractor:
         }
 
     def run(self, tar: TarReader) -> None:
-        """Unpack everything. Raises UnsafeArchive, or Unavailable when the disk is full."""
+        """Unpack everything. Raises UnsafeArchive, Forbidden, or Unavailable: no space."""
         try:
             for entry in tar:
                 self._extract(entry, tar)
             self._set_times()
+        except PermissionError as error:
+            what = f"cannot unpack {os.fsdecode(error.filename or '')!r}: {error.strerror}"
+            raise Forbidden(f"{what}; files keep their owners: run the engine as root") from error
         except OSError as error:
             if error.errno in FULL:
                 raise Unavailable("no space left on the device to unpack a layer") from error

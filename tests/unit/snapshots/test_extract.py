@@ -1,6 +1,7 @@
 """What GNU tar packs, we unpack the same: every kind of entry, in every format."""
 
 import hashlib
+import io
 import os
 import stat
 import subprocess
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.errors import Forbidden
+from engine.snapshots.archive.extract import Extractor
+from engine.snapshots.archive.reader import TarReader
 from tests.unit.snapshots.conftest import Extract, listing, make_tar, member
 
 pytestmark = pytest.mark.root
@@ -291,3 +295,17 @@ def test_a_whiteout_and_an_entry_of_one_name_in_either_order(
 
 def test_a_root_that_hides_everything_is_told(extract: Extract) -> None:
     assert extract(make_tar(member(".wh..wh..opq"))).opaque
+
+
+def test_without_the_right_to_give_files_away_it_says_what_to_do(inside: Path) -> None:
+    """Another user's engine cannot keep owners; the message must name the file and the way out."""
+    os.chown(inside, 65534, 65534)
+    root = os.open(inside, os.O_RDONLY | os.O_DIRECTORY)
+    tar = TarReader(io.BytesIO(make_tar((member("file"), b"x"))))
+    os.seteuid(65534)
+    try:
+        with pytest.raises(Forbidden, match=r"cannot unpack .*run the engine as root"):
+            Extractor(root, marks=True).run(tar)
+    finally:
+        os.seteuid(0)
+        os.close(root)
