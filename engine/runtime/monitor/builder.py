@@ -9,6 +9,7 @@ import _socket
 import array
 import marshal
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -22,6 +23,9 @@ _INLINE = 128 * 1024
 _BY_FILE = b"by file"
 _STREAMS = b"streams"
 _DESCRIPTORS = ("pidfd", "channel", "mounts", "oom", "terminal")
+
+Fork = Callable[[Layout, str, int], _socket.socket]
+"""Of a layout, a slot and a descriptor that is to be closed."""
 
 
 class Built:
@@ -59,15 +63,18 @@ class Builder:
     Args:
         parent: where it makes a cgroup with an init ahead; empty for neither.
         foreign: a descriptor of the monitor's that the builder is to close.
+        fork: makes the process at the other end of what it returns.
     """
 
-    def __init__(self, layout: Layout, parent: str = "", foreign: int = -1) -> None:
+    def __init__(
+        self, layout: Layout, parent: str = "", foreign: int = -1, *, fork: Fork | None = None
+    ) -> None:
         self._layout = layout
         self._waiting = True
         self._cgroup = ""
         self._work = b""
         self._slot = slots.own(parent) if parent else ""
-        self._socket = _fork(layout, self._slot, foreign)
+        self._socket = (fork or _fork)(layout, self._slot, foreign)
 
     def begin(self, request: wire.CreateRequest, plan: bytes) -> None:
         """Have as much of `plan` (the payload of a PLAN frame) done as needs no streams."""
@@ -100,8 +107,10 @@ class Builder:
         return Built(*answer[1:])
 
     def _tell(self, data: bytes, fds: tuple[int, ...]) -> None:
-        with suppress(ConnectionError):  # it has died, which is seen when it has to answer
-            _send(self._socket, data, fds)
+        try:  # noqa: SIM105 (no monitor pays for contextlib)
+            send(self._socket, data, fds)
+        except ConnectionError:
+            pass  # it has died, which is seen when it has to answer
 
     def _ask(self, stdio: Stdio) -> tuple[Any, ...] | None:
         """The builder's message, its descriptors by name; None when it has died."""
@@ -119,11 +128,11 @@ class Builder:
 
     def _hear(self) -> tuple[bytes, list[int]]:
         try:
-            return _receive(self._socket)
+            return receive(self._socket)
         except ConnectionResetError:
             # It ended without reading its streams. That is told once (unix(7)); what it had to say
             # comes now, and then the end of file.
-            return _receive(self._socket)
+            return receive(self._socket)
 
     def dismiss(self) -> None:
         """End one that has finished nothing, with what it has made; waits for that."""
@@ -164,7 +173,7 @@ def _live(monitor: _socket.socket, monitor_pid: int, layout: Layout, slot: str) 
     try:
         _end_with(monitor_pid)
         ahead = prepare(layout, slot) if slot else None
-        data, _ = _receive(monitor)
+        data, _ = receive(monitor)
         if data:
             _answer(monitor, marshal.loads(data), layout, ahead)
         elif ahead is not None:
@@ -175,7 +184,7 @@ def _live(monitor: _socket.socket, monitor_pid: int, layout: Layout, slot: str) 
 
 def _answer(monitor: _socket.socket, work: Any, layout: Layout, ahead: Ahead | None) -> None:
     def streams() -> Stdio:
-        data, fds = _receive(monitor)
+        data, fds = receive(monitor)
         if not data:
             raise RuntimeFailure("the container was given up")
         return fds[0], fds[1], fds[2]
@@ -186,11 +195,11 @@ def _answer(monitor: _socket.socket, work: Any, layout: Layout, ahead: Ahead | N
     except (EngineError, OSError, StepFailed) as error:
         kind = type(error) if isinstance(error, EngineError) else RuntimeFailure
         with suppress(ConnectionError):  # nobody waits for it any more
-            _send(monitor, marshal.dumps(("failed", kind.__name__, str(error))), ())
+            send(monitor, marshal.dumps(("failed", kind.__name__, str(error))), ())
         return
     names = tuple(name for name, fd in descriptors.items() if fd >= 0)
     fds = tuple(descriptors[name] for name in names)
-    _send(monitor, marshal.dumps(("built", facts, names)), fds)
+    send(monitor, marshal.dumps(("built", facts, names)), fds)
 
 
 def _end_with(monitor_pid: int) -> None:
@@ -200,7 +209,7 @@ def _end_with(monitor_pid: int) -> None:
         os._exit(1)
 
 
-def _send(peer: _socket.socket, data: bytes, fds: tuple[int, ...]) -> None:
+def send(peer: _socket.socket, data: bytes, fds: tuple[int, ...]) -> None:
     """One message; what is larger than a socket takes goes by a file in memory."""
     file = -1
     if len(data) > _INLINE:
@@ -215,7 +224,7 @@ def _send(peer: _socket.socket, data: bytes, fds: tuple[int, ...]) -> None:
         os.close(file)
 
 
-def _receive(peer: _socket.socket) -> tuple[bytes, list[int]]:
+def receive(peer: _socket.socket) -> tuple[bytes, list[int]]:
     """The next message and its descriptors; empty when the peer has gone."""
     data, rights, _, _ = peer.recvmsg(_INLINE, _socket.CMSG_SPACE(64), _socket.MSG_CMSG_CLOEXEC)
     fds = array.array("i")

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from engine.errors import EngineError, RuntimeFailure
@@ -18,7 +19,7 @@ def run(connection: int, layout: Layout, builder: Builder) -> NoReturn:
     """Serve the container that `connection` asks for; the process ends with it."""
     status = 1
     try:
-        _serve(connection, layout, builder)
+        serve(connection, layout, builder)
         status = 0
     except Exception:  # noqa: BLE001 (the last chance to say why, in monitor.log)
         sys.excepthook(*sys.exc_info())
@@ -30,7 +31,8 @@ def run(connection: int, layout: Layout, builder: Builder) -> NoReturn:
 def complain(message: str) -> None:
     """One line in the monitor's own log."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    os.write(2, f"{stamp} {message}\n".encode(errors="replace"))
+    with suppress(OSError):  # no room for it: no reason to give the container up
+        os.write(2, f"{stamp} {message}\n".encode(errors="replace"))
 
 
 def write_name(name: str) -> None:
@@ -47,7 +49,8 @@ def prepare() -> None:
     write_name("berth-monitor")
 
 
-def _serve(connection: int, layout: Layout, builder: Builder) -> None:
+def serve(connection: int, layout: Layout, builder: Builder) -> None:
+    """The same, in the process that calls it: returns at the container's end."""
     received = _read_request(connection)
     if received is None:
         return  # the engine went away, or gave up, before it said what to create

@@ -21,7 +21,7 @@ from engine.runtime.cgroups import Layout, detect
 from engine.runtime.monitor import main as monitor
 from engine.runtime.monitor.builder import Builder
 from engine.runtime.zygote.prime import open_own_procs, prime
-from engine.runtime.zygote.warm import fill_holes, rehearse
+from engine.runtime.zygote.warm import fill_holes, warm_up
 
 READY = b"ready"
 
@@ -138,14 +138,14 @@ def main() -> None:
     os.umask(0o022)
     layout = detect()
     slots.sweep(layout, parent)
-    rehearse(layout)
+    kept = warm_up(layout)
     zygote = Zygote(engine, layout, parent)
     gc.collect()
     filling = fill_holes()
     gc.freeze()
     gc.disable()
     zygote.serve()
-    del filling
+    del filling, kept
 
 
 def _next_connection(source: _socket.socket) -> int | None:
