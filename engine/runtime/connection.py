@@ -14,6 +14,7 @@ REQUEST_BOUND = 30.0
 """Seconds any request to a monitor may take; a start or a pause may have to wait for a disk."""
 
 _LIMIT = 1024 * 1024
+_RETRY = 0.005
 
 _GONE = (ConnectionError, asyncio.IncompleteReadError, wire.WireError)
 
@@ -33,13 +34,29 @@ async def connect(bundle_path: str) -> "Streams":
     directory = bundle.open_directory(bundle_path)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
-        await asyncio.get_running_loop().sock_connect(connection, bundle.socket_address(directory))
+        async with asyncio.timeout(REQUEST_BOUND):
+            await _connect(connection, bundle.socket_address(directory))
     except BaseException:
         connection.close()
         raise
     finally:
         os.close(directory)
     return await Streams.over(connection)
+
+
+async def _connect(connection: socket.socket, address: str) -> None:
+    """Tries again while more wait to be accepted than the monitor lets wait.
+
+    That is EAGAIN on a unix socket, and nothing is under way then (unix(7)); asyncio's own
+    `sock_connect` takes it for EINPROGRESS and gives back a socket without a peer.
+    """
+    while True:
+        try:
+            connection.connect(address)
+        except BlockingIOError:
+            await asyncio.sleep(_RETRY)
+        else:
+            return
 
 
 class Streams:

@@ -296,7 +296,15 @@ class Monitor:
 
     def _tell(self, event: str) -> None:
         for callback in list(self._callbacks):
-            callback(event)
+            try:
+                callback(event)
+            except Exception as error:  # noqa: BLE001 (its fault must not end the connection)
+                _report(callback, error)
+
+
+def _report(callback: Callable[[str], None], error: Exception) -> None:
+    said = {"message": f"{callback!r} failed on a monitor's event", "exception": error}
+    asyncio.get_running_loop().call_exception_handler(said)
 
 
 async def _called(streams: Streams, message: Message, compiled: Any = None) -> Message:

@@ -20,6 +20,8 @@ HEADER = Struct(">IB")
 MAX_PAYLOAD = 32 * 1024 * 1024
 """Larger frames are refused: a plan holds at most the kernel's 2 MiB of arguments several times."""
 
+_DICT = b"{"
+
 MARSHAL_VERSION = 2
 """Without object references: the same value always gives the same bytes, on every Python."""
 
@@ -72,9 +74,9 @@ def control(message: dict[str, Any]) -> bytes:
 
 def parse_control(payload: bytes) -> dict[str, Any]:
     """The message of a CONTROL frame. Raises WireError when it is none."""
-    message = parse_plan(payload)
-    if not isinstance(message, dict):
+    if not payload.startswith(_DICT):  # looked at first: marshal would build any size that is said
         raise WireError(f"control frame is not a dict: {payload[:40]!r}")
+    message: dict[str, Any] = parse_plan(payload)
     return message
 
 
@@ -103,7 +105,7 @@ def parse_plan(payload: bytes) -> Any:
     """
     try:
         return marshal.loads(payload)
-    except (EOFError, ValueError, TypeError) as error:
+    except (EOFError, ValueError, TypeError, MemoryError) as error:
         raise WireError(f"payload is damaged: {error}") from error
 
 

@@ -239,18 +239,19 @@ class Container:
             self._loop.after(_OOM_PAUSE, lambda: self._count_ooms(looks - 1))
 
     def reap(self) -> None:
-        """Collect every dead child: init, sessions, and orphans that became ours."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
+        """Collect every dead child: init, sessions, and orphans that became ours.
+
+        Init last: it is the eldest, and its end takes the sessions' clients away.
+        """
+        ended: int | None = None
+        while (found := _dead_child()) is not None:
+            pid, status = found
             if self._built is not None and pid == self._built.pid and self.exit is None:
-                self._ended(status)
+                ended = status
             elif pid in self._sessions:
                 self._session_ended(self._sessions.pop(pid), status)
+        if ended is not None:
+            self._ended(ended)
 
     def _session_ended(self, session: Session, status: int) -> None:
         code = session.finish(status)
@@ -315,6 +316,15 @@ class Container:
             self._manager.remove()
         except OSError as error:
             self._complain(f"cannot remove cgroup {self._request.cgroup}: {error}")
+
+
+def _dead_child() -> tuple[int, int] | None:
+    """(pid, wait status) of one, reaped; None when there is none."""
+    try:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return (pid, status) if pid else None
 
 
 def _start_error(failed: StepFailed) -> tuple[EngineError, int]:

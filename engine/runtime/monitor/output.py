@@ -111,9 +111,13 @@ class Output:
         return len(data)
 
     def drain(self) -> None:
-        """Take everything that is in the pipe now; the writers are dead or no longer waited for."""
-        while self._fd >= 0 and self._read() > 0:
-            pass
+        """Take everything that is in the pipe now; the writers are dead or no longer waited for.
+
+        No more than a pipe holds: something else may have it open and write for ever.
+        """
+        room = PIPE_SIZE
+        while self._fd >= 0 and room > 0 and (size := self._read()) > 0:
+            room -= size
 
     def close(self) -> None:
         """The end: nothing more will be read; safe to call again."""

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from engine.errors import EngineError, InvalidArgument, RuntimeFailure
+from engine.errors import Conflict, EngineError, InvalidArgument, RuntimeFailure
 from engine.runtime import bundle, wire
 from engine.runtime.monitor.client import Client
 from engine.runtime.monitor.container import Container
@@ -15,8 +15,13 @@ from engine.runtime.plan import ExecPlan
 LINGER = 5.0
 """Seconds clients have, after the container's end, to take what is queued for them."""
 
+LINGER_MOST = 60.0
+"""Seconds for clients that are slow, but take something every LINGER seconds."""
+
+ACCEPT_RETRY = 0.2
+
 Answer = dict[str, Any]
-Verb = Callable[[Client, dict[str, Any]], Answer | None]
+Verb = Callable[["Server", Client, dict[str, Any]], Answer | None]
 """Returns what goes back, or None when it has answered by itself."""
 
 
@@ -29,20 +34,6 @@ class Server:
         self._listener: _socket.socket | None = None
         self._container: Container | None = None
         self._finishing = False
-        self._verbs: dict[str, Verb] = {
-            "hello": self._hello,
-            "start": self._start,
-            "kill": self._kill,
-            "pause": self._pause,
-            "resume": self._resume,
-            "resize": self._resize,
-            "update": self._update,
-            "attach": self._attach,
-            "exec": self._exec,
-            "resize-exec": self._resize_exec,
-            "kill-exec": self._kill_exec,
-            "delete": self._delete,
-        }
 
     # --- connections ----------------------------------------------------------------------------
 
@@ -73,8 +64,16 @@ class Server:
             fd, _ = self._listener._accept()  # type: ignore[attr-defined]
         except (BlockingIOError, ConnectionAbortedError):
             return
+        except OSError:  # out of descriptors: look again when some may have been closed
+            self._loop.remove(self._listener.fileno())
+            self._loop.after(ACCEPT_RETRY, self._accept_again)
+            return
         os.set_inheritable(fd, False)
         self.adopt(fd)
+
+    def _accept_again(self) -> None:
+        if self._listener is not None:
+            self._loop.add(self._listener.fileno(), READ, self._accept)
 
     def adopt(self, fd: int) -> Client:
         """Serve a connection that exists already."""
@@ -99,9 +98,25 @@ class Server:
             self._listener.close()
             self._listener = None
         self._finishing = True
-        self._loop.after(LINGER if self._clients else 0, self._loop.stop)
         for client in list(self._clients):
             client.end()
+        if self._clients:
+            self._linger(int(LINGER_MOST / LINGER))
+        else:
+            self._loop.stop()
+
+    def _linger(self, rounds: int) -> None:
+        """Close, a round later, the clients that took nothing in it."""
+        sent = {client: client.sent for client in self._clients}
+
+        def look() -> None:
+            for client in list(self._clients):
+                if client.sent == sent.get(client):
+                    client.close()
+            if self._clients:
+                self._linger(rounds - 1)
+
+        self._loop.after(LINGER, look if rounds > 0 else self._loop.stop)
 
     # --- requests -------------------------------------------------------------------------------
 
@@ -114,7 +129,7 @@ class Server:
             reply = {"id": number, "error": type(error).__name__, "message": str(error)}
         except OSError as error:
             reply = {"id": number, "error": RuntimeFailure.__name__, "message": str(error)}
-        except (KeyError, TypeError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 (struct.error, OverflowError, …: the container goes on)
             text = f"bad request {message.get('verb')}: {error!r}"
             reply = {"id": number, "error": InvalidArgument.__name__, "message": text}
         else:
@@ -124,10 +139,10 @@ class Server:
         client.tell(reply)
 
     def _dispatch(self, client: Client, message: dict[str, Any]) -> Answer | None:
-        verb = self._verbs.get(str(message.get("verb")))
+        verb = _VERBS.get(str(message.get("verb")))
         if verb is None:
             raise InvalidArgument(f"no such request: {message.get('verb')}")
-        return verb(client, message)
+        return verb(self, client, message)
 
     @property
     def _subject(self) -> Container:
@@ -179,10 +194,13 @@ class Server:
     def _attach(self, client: Client, message: dict[str, Any]) -> None:
         streams = tuple(int(stream) for stream in message["streams"])
         stdio = self._subject.stdio
+        _refuse_attached(client)
         client.tell({"id": message["id"], "ok": {}})  # first, before any output
-        stdio.attach(client, streams, stdin=bool(message["stdin"]))
+        if not client.closed:
+            stdio.attach(client, streams, stdin=bool(message["stdin"]))
 
     def _exec(self, client: Client, message: dict[str, Any]) -> Answer:
+        _refuse_attached(client)
         if client.plan is None:
             raise InvalidArgument("exec needs a plan")
         plan = ExecPlan.from_wire(wire.parse_plan(client.plan))
@@ -203,3 +221,24 @@ class Server:
     def _delete(self, _client: Client, _message: dict[str, Any]) -> Answer:
         self._subject.delete()
         return {}
+
+
+_VERBS: dict[str, Verb] = {
+    "hello": Server._hello,
+    "start": Server._start,
+    "kill": Server._kill,
+    "pause": Server._pause,
+    "resume": Server._resume,
+    "resize": Server._resize,
+    "update": Server._update,
+    "attach": Server._attach,
+    "exec": Server._exec,
+    "resize-exec": Server._resize_exec,
+    "kill-exec": Server._kill_exec,
+    "delete": Server._delete,
+}
+
+
+def _refuse_attached(client: Client) -> None:
+    if client.attachment is not None:
+        raise Conflict("this connection is attached already")

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 
 from engine.runtime import syscalls
-from engine.runtime.init import Child, StepFailed, spawn_exec
+from engine.runtime.init import Child, spawn_exec
 from engine.runtime.monitor.loop import Loop, Timer
 from engine.runtime.monitor.stdio import Stdio
 from engine.runtime.plan import ExecPlan
@@ -39,7 +39,7 @@ class Session:
             child = spawn_exec(plan, stdio, target=target, namespaces=namespaces)
             self.pid = child.pid
             self._release(child, attach)
-        except (OSError, StepFailed):
+        except BaseException:
             self.stdio.close()
             raise
 

@@ -68,10 +68,13 @@ class Stdio:
             self._child_ends = (null,)
             return null, null, null
         stdin = self._make_stdin()
+        self._child_ends = (stdin,)  # as they come: `close` then finds all, if the next is refused
         out, out_end = make_pipe()
+        self._child_ends = (stdin, out_end)
+        self._outputs = [self._output(out, 1)]
         error, error_end = make_pipe()
-        self._outputs = [self._output(out, 1), self._output(error, 2)]
         self._child_ends = (stdin, out_end, error_end)
+        self._outputs.append(self._output(error, 2))
         return stdin, out_end, error_end
 
     def _make_stdin(self) -> int:
