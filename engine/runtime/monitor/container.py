@@ -130,6 +130,13 @@ class Container:
         self.state.status = status
         self.state.write()
 
+    def _tell_state(self, status: Status) -> None:
+        """Where the file cannot be written (disk full), the container goes on all the same."""
+        try:
+            self._become(status)
+        except OSError as error:
+            self._complain(f"cannot write state.json: {error}")
+
     @property
     def _manager(self) -> Manager:
         """Made when it is needed: most containers are idle, and never need it before their end."""
@@ -150,7 +157,7 @@ class Container:
             self._started_at = 0
             self._kill_init()
             raise error from failed
-        self._become(Status.RUNNING)
+        self._tell_state(Status.RUNNING)
 
     def kill(self, number: int) -> None:
         """Signal init; a paused container that is killed is let go, so that it can die."""
@@ -287,7 +294,7 @@ class Container:
             except OSError as error:
                 self._complain(f"cannot write the exit record: {error}")
         self.state.pid = 0
-        self._become(Status.STOPPED)
+        self._tell_state(Status.STOPPED)
 
     def _tear_down(self) -> None:
         for session in list(self._sessions.values()):

@@ -16,6 +16,7 @@ from engine.runtime.launcher import Launcher, Monitor
 
 from .conftest import Host, bounded, process, read_all, until
 
+EXECS = 100
 FOREVER = ["sh", "-c", "sleep 1000"]
 
 
@@ -172,3 +173,34 @@ async def test_a_slow_client_gets_the_end_of_the_output(host: Host, launcher: La
     await stream.close()
 
     assert got == size
+
+
+async def test_a_state_that_cannot_be_written_changes_nothing(
+    host: Host, launcher: Launcher
+) -> None:
+    monitor = await host.create(launcher, "box", FOREVER)
+    state_file = host.bundle("box") / "state.json"
+    state_file.rename(host.bundle("box") / "kept")
+    state_file.mkdir()
+
+    await monitor.start()
+    await assert_well(monitor)
+    await monitor.kill(9)
+    assert (await bounded(monitor.wait())).signal == 9
+
+    state_file.rmdir()
+    (host.bundle("box") / "kept").rename(state_file)
+
+
+async def test_many_execs_leave_nothing_in_the_monitor(running: Monitor) -> None:
+    await assert_well(running)
+    await assert_well(running)
+    fds = f"/proc/{running.monitor_pid}/fd"
+    before, size = len(os.listdir(fds)), memory(running.monitor_pid)
+    for _ in range(EXECS):
+        await assert_well(running)
+
+    await until(lambda: len(os.listdir(fds)) <= before)
+    assert memory(running.monitor_pid) < size + 512 * 1024
+    children = Path(f"/proc/{running.monitor_pid}/task/{running.monitor_pid}/children")
+    assert children.read_text().split() == [str(running.pid)]
