@@ -58,6 +58,7 @@ class BerthApp(App[None]):
         self.clock = clock
         self.start = start
         self.run_hub = run_hub
+        self._standing: dict[tuple[str, str], float] = {}
         for theme in themes.THEMES:
             self.register_theme(theme)
         self.theme = themes.NIGHT.name
@@ -162,8 +163,17 @@ class BerthApp(App[None]):
         timeout: float | None = None,
         markup: bool = False,
     ) -> None:
-        """Notices quote engines and containers: never markup, whatever the caller says."""
+        """Notices quote engines and containers: never markup, whatever the caller says.
+
+        A warning that still stands there is not said again: a key held down fills no screen.
+        """
         del markup
+        if severity == "warning":
+            now, said = time.monotonic(), (title, message)
+            if self._standing.get(said, 0.0) > now:
+                return
+            self._standing = {key: end for key, end in self._standing.items() if end > now}
+            self._standing[said] = now + (timeout or self.NOTIFICATION_TIMEOUT)
         super().notify(
             safe_lines(message),
             title=safe(title),

@@ -133,3 +133,13 @@ def test_detach_is_found_also_in_two_pieces() -> None:
     assert other.feed(b"a") == (b"\x10a", False)
     assert DetachFilter(CTRL_C).feed(b"ab\x03") == (b"ab", True)
     assert DetachFilter(b"").feed(b"\x10\x11\x03") == (b"\x10\x11\x03", False)
+
+
+async def test_a_key_that_cannot_work_is_told_once_while_the_notice_stands() -> None:
+    from tui.app import BerthApp
+
+    app = BerthApp(Hub(Client(Endpoint(path="/nowhere.sock"))), run_hub=False)
+    async with app.run_test() as pilot:
+        await pilot.press("l", "l", "l", "s")
+        notices = [note.message for note in app._notifications]
+        assert notices == ["No container is selected."]
