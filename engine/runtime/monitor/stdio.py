@@ -166,6 +166,7 @@ class Stdio:
             self._wait()
 
     def _flush_line(self) -> None:
+        self._loop.cancel(self._line)
         self._line = None
         if self._log is not None:
             self._log.flush()
@@ -208,6 +209,7 @@ class Stdio:
 
     def _output_ended(self) -> None:
         if self.ended:
+            self._flush_line()  # first: whoever has read to the end finds all of it in the log
             self._end_clients()
 
     def _end_clients(self) -> None:

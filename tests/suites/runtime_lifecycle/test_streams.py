@@ -1,6 +1,7 @@
 """attach, stdin, terminals, and clients that do not keep up."""
 
 import asyncio
+import signal
 
 import pytest
 
@@ -128,6 +129,20 @@ async def test_a_slow_client_loses_nothing(host: Host, launcher: Launcher) -> No
     await until(lambda: host.log("c1").stat().st_size > 1 << 20)
     assert len((await read_all(stream))[1]) == size
     assert len(log_text(host.log("c1"))) == size
+
+
+async def test_whoever_has_read_to_the_end_finds_it_in_the_log(
+    host: Host, launcher: Launcher
+) -> None:
+    """The end of a line too, while the program that has closed its output lives on."""
+    script = "printf unfinished; exec sleep 60 >&- 2>&-"
+    monitor = await host.create(launcher, "c1", ["sh", "-c", script])
+    stream = await monitor.attach(stdin=False, stdout=True, stderr=True)
+    await monitor.start()
+    assert (await read_all(stream))[1] == b"unfinished"
+    assert log_text(host.log("c1")) == b"unfinished"
+    await monitor.kill(signal.SIGKILL)
+    await bounded(monitor.wait())
 
 
 def _lines(size: int) -> str:
