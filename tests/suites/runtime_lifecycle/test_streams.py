@@ -141,6 +141,7 @@ async def test_whoever_has_read_to_the_end_finds_it_in_the_log(
     await monitor.start()
     assert (await read_all(stream))[1] == b"unfinished"
     assert log_text(host.log("c1")) == b"unfinished"
+    await stream.close()
     await monitor.kill(signal.SIGKILL)
     await bounded(monitor.wait())
 
