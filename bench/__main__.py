@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import start
+from bench import command
 
 if __name__ == "__main__":
-    sys.exit(start.main(sys.argv[1:]))
+    sys.exit(command.main(sys.argv[1:]))

@@ -1,5 +1,6 @@
 """What an idle container costs in memory: berth's monitor beside containerd's shim."""
 
+import argparse
 import asyncio
 import re
 import statistics
@@ -8,6 +9,12 @@ from pathlib import Path
 from bench.sides import IMAGE, ApiSide
 
 COUNT = 10
+
+
+async def measure(folder: Path, _options: argparse.Namespace) -> None:
+    """Print the table of both sides."""
+    async with ApiSide("berth", folder / "b") as berth, ApiSide("dockerd", folder / "d") as dockerd:
+        print(await monitor_memory(berth, dockerd), flush=True)
 
 
 async def monitor_memory(berth: ApiSide, dockerd: ApiSide) -> str:

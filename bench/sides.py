@@ -126,6 +126,23 @@ class RuncSide:
         return {"runc run → exit": (time.perf_counter() - began) * 1e3}
 
 
+class UnshareSide:
+    """`unshare` and `chroot`: new namespaces and nothing else, the floor of what a start costs."""
+
+    def __init__(self, rootfs: Path) -> None:
+        self.rootfs = rootfs
+
+    async def run(self) -> dict[str, float]:
+        began = time.perf_counter()
+        process = await asyncio.create_subprocess_exec(
+            *("unshare", "-pfmniu", "chroot", str(self.rootfs), "/bin/true"),
+            stdin=subprocess.DEVNULL,
+        )
+        code = await process.wait()
+        assert code == 0, code
+        return {"unshare chroot → exit": (time.perf_counter() - began) * 1e3}
+
+
 class ApiSide:
     """An engine by its HTTP API, over one kept connection."""
 
@@ -150,8 +167,15 @@ class ApiSide:
         await self.session.close()
         await asyncio.to_thread(self.daemon.close)
 
-    async def call(self, method: str, path: str, body: Any = None) -> Any:
-        async with self.session.request(method, path, json=body) as response:
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        session: aiohttp.ClientSession | None = None,
+    ) -> Any:
+        async with (session or self.session).request(method, path, json=body) as response:
             text = await response.read()
             assert response.status < 400, text
             return json.loads(text) if text else None

@@ -8,17 +8,11 @@ move of a process between cgroups wait for an RCU grace period when the machine 
 
 import argparse
 import asyncio
-import os
-import shutil
-import sys
-import tempfile
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench.memory import monitor_memory
 from bench.report import Series, table
-from bench.sides import ApiSide, CliSide, RuncSide, RuntimeSide
+from bench.sides import ApiSide, CliSide, RuncSide, RuntimeSide, UnshareSide
 
 Run = Callable[[], Awaitable[dict[str, float]]]
 
@@ -48,7 +42,8 @@ async def measure(
 async def runtime(folder: Path, options: argparse.Namespace) -> None:
     async with RuntimeSide(folder / "runtime") as berth:
         runc = RuncSide(folder / "runc", berth.config)
-        sides = {"runc": runc.run, "berth": berth.run}
+        floor = UnshareSide(berth.rootfs)
+        sides = {"runc": runc.run, "unshare": floor.run, "berth": berth.run}
         await measure("Runtime: request → exit of /bin/true", sides, "runc run → exit", options)
 
 
@@ -60,40 +55,3 @@ async def engines(folder: Path, options: argparse.Namespace) -> None:
         commands = {"dockerd": CliSide(dockerd).run, "berth": CliSide(berth).run}
         title = "`docker run --rm --network none`, the same docker CLI"
         await measure(title, commands, "dockerd docker run", options)
-        print(await monitor_memory(berth, dockerd), flush=True)
-
-
-def parse(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--count", type=int, default=30, help="runs of each side (default 30)")
-    parser.add_argument("--pause", type=float, default=0.25, help="seconds before a spaced start")
-    parser.add_argument("--only", choices=["runtime", "engines"], help="one half only")
-    return parser.parse_args(arguments)
-
-
-async def run(options: argparse.Namespace) -> None:
-    folder = Path(tempfile.mkdtemp(prefix="berth-bench-"))
-    try:
-        if options.only != "engines":
-            await runtime(folder, options)
-        if options.only != "runtime":
-            await engines(folder, options)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def main(arguments: list[str]) -> int:
-    if os.geteuid() != 0:
-        print("bench: needs root, to start containers: run `sudo make bench`", file=sys.stderr)
-        return 1
-    options = parse(arguments)
-    started = time.monotonic()
-    kernel = os.uname()
-    print(f"kernel {kernel.release}, {os.cpu_count()} CPUs, Python {sys.version.split()[0]}\n")
-    asyncio.run(run(options))
-    print(f"took {time.monotonic() - started:.0f} s")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
