@@ -21,8 +21,31 @@ class Damaged(ValueError):
 
 
 def encode(record: Any) -> dict[str, Any]:
-    """A JSON-ready document of a dataclass instance."""
-    return dataclasses.asdict(record)
+    """A JSON-ready document of a dataclass instance.
+
+    Every change of a container comes by here: what nothing can be inside of is passed on as it is,
+    and no copies are made, which `dataclasses.asdict` does.
+    """
+    return {name: _document(getattr(record, name)) for name in _names(type(record))}
+
+
+def _document(value: Any) -> Any:
+    kind = type(value)
+    if kind in _PLAIN or isinstance(value, Enum):
+        return value
+    if kind is tuple:
+        return [_document(item) for item in value]
+    if kind is dict:
+        return {key: _document(item) for key, item in value.items()}
+    return encode(value)
+
+
+_PLAIN = frozenset((str, int, float, bool, types.NoneType))
+
+
+@cache
+def _names(kind: Hashable) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(typing.cast(Any, kind)))
 
 
 def decode(kind: type[T], document: Any, path: str = "") -> T:

@@ -17,11 +17,11 @@ def test_the_parent_and_all_four_times_are_read_from_a_stat_line() -> None:
 
 def test_a_family_has_the_time_of_reaped_children() -> None:
     before = cpu.family_seconds(os.getpid())
-    spin = "import time\nwhile time.process_time() < 0.1: pass"
+    spin = "import time\nwhile time.process_time() < 0.3: pass"
 
     subprocess.run([sys.executable, "-c", spin], check=True)
 
-    assert cpu.family_seconds(os.getpid()) - before >= 0.09
+    assert cpu.family_seconds(os.getpid()) - before >= 0.2
 
 
 def test_a_family_that_is_gone_has_spent_nothing() -> None:
