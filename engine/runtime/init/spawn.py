@@ -17,7 +17,9 @@ from . import steps
 from .channel import ATTACHED, ERROR, PID, READY, START, Channel, StepFailed, pair
 from .settings import set_oom_score
 
-Stdio = tuple[int, int, int]
+Streams = tuple[int, ...]
+"""Descriptors that become 0, 1, 2 and so on, and that the program inherits."""
+
 Message = tuple[tuple[Any, ...], list[int]]
 EXEC_BOUND = 10.0
 """Seconds. The container's processes see who joins them, and its root user may stop it."""
@@ -96,19 +98,32 @@ def _failure(message: tuple[Any, ...]) -> StepFailed:
 
 
 def spawn(
-    plan: InitPlan, stdio: Stdio, *, cgroup_fd: int | None = None, sibling: bool = False
+    plan: InitPlan,
+    stdio: Streams,
+    *,
+    cgroup_fd: int | None = None,
+    sibling: bool = False,
+    gate: tuple[int, int] | None = None,
 ) -> Child:
     """Clone a container's init into its new namespaces.
 
     `stdio` become 0, 1 and 2 (ignored, but for a failing start, when the plan has a terminal).
     With `cgroup_fd` (cgroup v2 only) it is born in that cgroup; a `sibling` is a child of the
-    caller's parent. Raises OSError when the clone is refused. Call it from a single-threaded
-    process only.
+    caller's parent. With a `gate` (`gate.make`) `Child.start` leaves it waiting there for
+    `gate.release`, and it outlives the caller. Raises OSError when the clone is refused. Call it
+    from a single-threaded process only.
     """
     own = enter_pid_namespace(plan.join)
     try:
         flags = plan.unshare & ~syscalls.CLONE_NEWCGROUP | sibling * syscalls.CLONE_PARENT
-        child = clone(lambda channel: steps.run(plan, channel), flags, stdio, (), cgroup_fd)
+        gated = gate is not None
+        child = clone(
+            lambda channel: steps.run(plan, channel, gated=gated),
+            flags,
+            stdio,
+            gate or (),
+            cgroup_fd,
+        )
     finally:
         leave_pid_namespace(own)
     if plan.unshare & syscalls.CLONE_NEWUSER:
@@ -117,15 +132,22 @@ def spawn(
 
 
 def spawn_exec(
-    plan: ExecPlan, stdio: Stdio, *, target: int, namespaces: int, cgroup_fd: int | None = None
+    plan: ExecPlan,
+    stdio: Streams,
+    *,
+    target: int,
+    namespaces: int,
+    cgroup_fd: int | None = None,
+    orphaned: bool = False,
 ) -> Child:
     """Clone a process into a running container; it is a child of the caller.
 
-    `target` is a pidfd of the container's init, `namespaces` its `InitPlan.namespaces`.
-    Blocks until the joins are done. Raises StepFailed when the container is gone.
+    `target` is a pidfd of the container's init, `namespaces` its `InitPlan.namespaces`. When it
+    is to be `orphaned` it outlives the caller. Blocks until the joins are done. Raises StepFailed
+    when the container is gone.
     """
     helper = clone(
-        lambda channel: steps.run_exec(plan, channel, steps.TARGET_FD, namespaces),
+        lambda channel: steps.run_exec(plan, channel, namespaces, orphaned=orphaned),
         0,
         stdio,
         (target,),
@@ -142,7 +164,7 @@ def spawn_exec(
 
 
 def clone(
-    body: steps.Body, flags: int, stdio: Stdio, extra: tuple[int, ...], cgroup_fd: int | None
+    body: steps.Body, flags: int, stdio: Streams, extra: tuple[int, ...], cgroup_fd: int | None
 ) -> Child:
     """Run `body` in a cloned process that has nothing open but what it is given."""
     ours, theirs = pair()
@@ -183,7 +205,7 @@ def _set_from_outside(child: Child, plan: InitPlan) -> None:
         raise StepFailed("user namespace", error.errno or 0, str(error)) from error
 
 
-def _live(body: steps.Body, stdio: Stdio, channel_fd: int, extra: tuple[int, ...]) -> NoReturn:
+def _live(body: steps.Body, stdio: Streams, channel_fd: int, extra: tuple[int, ...]) -> NoReturn:
     try:
         body(Channel(steps.settle_descriptors(stdio, channel_fd, extra)))
     finally:

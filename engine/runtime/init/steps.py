@@ -15,12 +15,10 @@ from engine.runtime.plan import ExecPlan, InitPlan
 from engine.runtime.rootfs import hide, paths, root
 from engine.runtime.rootfs.mounts import Mounter, clone_sources
 
-from . import identity, program, settings
+from . import gate, identity, program, settings
 from .channel import ATTACHED, ERROR, PID, READY, START, Channel, StepFailed
 
 _KILL = 9
-CHANNEL_FD = 3
-TARGET_FD = 4
 
 Body = Callable[[Channel], None]
 
@@ -38,6 +36,8 @@ class Context:
         self.warnings: list[str] = []
         self.environment: dict[bytes, bytes] = {}
         self.own_binary = _own_binary()
+        self.gate: tuple[int, int] | None = None
+        self.orphaned = False  # whether it goes on without its parent
 
     def wait_attached(self) -> None:
         """Block until this process is in its cgroup; a process cloned ahead gets its streams."""
@@ -51,8 +51,11 @@ class Context:
 class InitContext(Context):
     """The same for a container's first process."""
 
-    def __init__(self, plan: InitPlan, channel: Channel) -> None:
+    def __init__(self, plan: InitPlan, channel: Channel, gated: bool) -> None:
         super().__init__(plan.process, channel)
+        if gated:
+            self.gate = channel.fd + 1, channel.fd + 2
+            self.orphaned = True
         self.plan = plan
         self.clones: dict[int, int] = {}
         self.mounter: Mounter | None = None
@@ -63,36 +66,37 @@ Step = tuple[str, Callable[[InitContext], None]]
 ExecStep = tuple[str, Callable[[Context], None]]
 
 
-def run(plan: InitPlan, channel: Channel) -> NoReturn:
+def run(plan: InitPlan, channel: Channel, *, gated: bool = False) -> NoReturn:
     """Set a container up in this freshly cloned process and execute its program.
 
     Sends `ready` once everything but the exec is done and blocks until `start`; a failure is sent
-    as `error` and ends the process. See `channel` for the messages.
+    as `error` and ends the process. See `channel` for the messages. With a gate, whose descriptors
+    follow the channel's, `start` means that it is to wait there, and may lose its parent.
     """
-    guarded(lambda: _run_init(plan, channel), channel)
+    guarded(lambda: _run_init(plan, channel, gated), channel)
 
 
-def run_exec(plan: ExecPlan, channel: Channel, target: int, join: int) -> NoReturn:
-    """Join the container whose init the pidfd `target` holds, and execute a program there.
+def run_exec(plan: ExecPlan, channel: Channel, join: int, *, orphaned: bool = False) -> NoReturn:
+    """Join the container whose init the pidfd after the channel holds; execute a program there.
 
     A second process does the work, because a pid namespace is entered only by birth. It is made
     with CLONE_PARENT, so that the caller's parent has it as a child; its pid is sent as `pid`.
     """
-    guarded(lambda: _run_exec(plan, channel, target, join), channel)
+    guarded(lambda: _run_exec(plan, channel, join, orphaned), channel)
 
 
-def settle_descriptors(stdio: Sequence[int], channel: int, extra: Sequence[int]) -> int:
-    """Arrange 0 to 2, the channel at 3, `extra` from 4 on, and close everything else."""
-    wanted = (*stdio, channel, *extra)
+def settle_descriptors(inherited: Sequence[int], channel: int, extra: Sequence[int]) -> int:
+    """Arrange what the program inherits from 0 on, then the channel and `extra`; close the rest."""
+    wanted = (*inherited, channel, *extra)
     first_free = max(len(wanted), *wanted) + 1
     moved = []
     for offset, fd in enumerate(wanted):
         os.dup2(fd, first_free + offset, inheritable=False)
         moved.append(first_free + offset)
     for number, fd in enumerate(moved):
-        os.dup2(fd, number, inheritable=number < CHANNEL_FD)
+        os.dup2(fd, number, inheritable=number < len(inherited))
     syscalls.close_range(len(wanted))
-    return CHANNEL_FD
+    return len(inherited)
 
 
 def _own_binary() -> tuple[int, int]:
@@ -113,17 +117,18 @@ def guarded(body: Callable[[], None], channel: Channel) -> NoReturn:
         os._exit(255)
 
 
-def _run_init(plan: InitPlan, channel: Channel) -> None:
-    context = InitContext(plan, channel)
+def _run_init(plan: InitPlan, channel: Channel, gated: bool) -> None:
+    context = InitContext(plan, channel, gated)
     for name, step in INIT_STEPS:
         _do(name, step, context)
     _finish(context)
 
 
-def _run_exec(plan: ExecPlan, channel: Channel, target: int, join: int) -> None:
+def _run_exec(plan: ExecPlan, channel: Channel, join: int, orphaned: bool) -> None:
     context = Context(plan, channel)
+    context.orphaned = orphaned
     _do("oom score", _oom_score, context)
-    _do("join", lambda _: _join_container(channel, target, join), context)
+    _do("join", lambda _: _join_container(channel, channel.fd + 1, join), context)
     context.root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     for name, step in EXEC_STEPS:
         _do(name, step, context)
@@ -240,13 +245,15 @@ def _session(context: Context) -> None:
 
 
 def _report_terminal(context: Context) -> None:
-    """Nothing of the host may be open from here on but the channel (CVE-2024-21626)."""
+    """Nothing of the host may be open from here on but channel and gate (CVE-2024-21626)."""
     identity.leave_keyring()
+    free = context.channel.fd + 1 + len(context.gate or ())
     if context.master >= 0:
         os.set_inheritable(context.master, False)
-        if context.master != CHANNEL_FD + 1:  # dup3(2) refuses to copy onto itself
-            context.master = os.dup2(context.master, CHANNEL_FD + 1, inheritable=False)
-    syscalls.close_range(CHANNEL_FD + (2 if context.master >= 0 else 1))
+        if context.master != free:  # dup3(2) refuses to copy onto itself
+            context.master = os.dup2(context.master, free, inheritable=False)
+        free += 1
+    syscalls.close_range(free)
 
 
 def _limits(context: Context) -> None:
@@ -262,7 +269,8 @@ def _user(context: Context) -> None:
         _change_directory(context.process.cwd, True)
     _check_cwd(context.process.cwd)
     identity.default_signals()
-    syscalls.set_parent_death_signal(_KILL)  # only now: a change of user would take it back
+    if not context.orphaned:
+        syscalls.set_parent_death_signal(_KILL)  # only now: a change of user would take it back
 
 
 def _change_directory(path: str, required: bool) -> bool:
@@ -288,14 +296,26 @@ def _check_cwd(path: str) -> None:
 
 
 def _finish(context: Context) -> NoReturn:
+    if context.gate:
+        _find(context)  # as runc does: `create` tells of a program that is not there
     _do("ready", _ready, context)
     plan = context.process
     context.channel.expect(START)
-    path = program.find(plan.args[0], os.fsdecode(context.environment.get(b"PATH", b"")))
+    if context.gate:
+        context.channel.leave(context.gate[1])
+        gate.wait(context.gate[0])
+    path = _find(context)
     program.refuse_own_binary(path, context.own_binary)
+    if context.gate:
+        gate.tell(context.gate[1])
     if plan.no_new_privileges:
         _do("seccomp", lambda c: identity.load_seccomp(c.process), context)
     program.execute(path, plan.args, context.environment)
+
+
+def _find(context: Context) -> str:
+    path = os.fsdecode(context.environment.get(b"PATH", b""))
+    return program.find(context.process.args[0], path)
 
 
 def _ready(context: Context) -> None:
