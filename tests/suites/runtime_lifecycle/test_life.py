@@ -1,7 +1,6 @@
 """create, start, kill, pause, update, wait, delete: one container's verbs."""
 
 import asyncio
-import json
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -16,17 +15,15 @@ from engine.errors import (
     InvalidArgument,
     NotRunning,
 )
-from engine.runtime import slots
 from engine.runtime.cgroups import Manager, detect
 from engine.runtime.launcher import Launcher, read_exit_record
-from engine.runtime.state import start_time
 
-from .conftest import Host, bounded, log_text, read_until, until
+from .conftest import Host, bounded, log_text, read_until, until, until_quiet
 
 
 async def test_a_created_container_has_not_run_its_program(host: Host, launcher: Launcher) -> None:
     monitor = await host.create(launcher, "c1", ["echo", "ran"])
-    document = json.loads((host.bundle("c1") / "state.json").read_text())
+    document = await host.state(monitor)
     assert document["status"] == "created"
     assert document["pid"] == monitor.pid
     assert Path(f"/proc/{monitor.pid}/comm").exists()
@@ -40,6 +37,12 @@ async def test_the_exit_code_is_the_programs(host: Host, launcher: Launcher, cod
     record = await bounded(monitor.wait())
     assert (record.code, record.signal, record.oom_killed) == (code, None, False)
     assert 0 < record.started_at <= record.finished_at
+
+
+async def test_the_exit_is_recorded(host: Host, launcher: Launcher) -> None:
+    monitor = await host.create(launcher, "c1", ["sh", "-c", "exit 3"])
+    await monitor.start()
+    record = await bounded(monitor.wait())
     assert read_exit_record(host.exit("c1")) == record
 
 
@@ -101,7 +104,7 @@ async def test_a_second_start_is_a_conflict(host: Host, launcher: Launcher) -> N
 
 async def test_a_create_that_cannot_work_leaves_nothing(host: Host, launcher: Launcher) -> None:
     bad = [{"destination": "/x", "type": "no-such-file-system", "source": "none"}]
-    with pytest.raises(EngineError, match="no-such-file-system"):
+    with pytest.raises(EngineError, match="/x"):
         await host.create(launcher, "c1", ["true"], mounts=bad)
     assert not host.bundle("c1").exists()
     assert not Manager(detect(), f"{host.cgroup_parent}/c1").exists()
@@ -137,9 +140,14 @@ async def test_a_living_container_cannot_be_created_again(host: Host, launcher: 
 async def test_a_created_container_can_be_deleted_unstarted(host: Host, launcher: Launcher) -> None:
     monitor = await host.create(launcher, "c1", ["true"])
     await monitor.delete()
-    await monitor.delete()
     assert not host.bundle("c1").exists()
     assert not host.exit("c1").exists()
+
+
+async def test_deleting_twice_is_fine(host: Host, launcher: Launcher) -> None:
+    monitor = await host.create(launcher, "c1", ["true"])
+    await monitor.delete()
+    await monitor.delete()
 
 
 async def test_a_running_container_cannot_be_deleted(host: Host, launcher: Launcher) -> None:
@@ -159,16 +167,19 @@ async def test_a_container_can_run_again_under_its_name(host: Host, launcher: La
 
 
 async def test_pause_stops_and_resume_goes_on(host: Host, launcher: Launcher) -> None:
-    monitor = await host.create(launcher, "c1", ["sh", "-c", "while :; do sleep 0.01; done"])
+    script = "while :; do echo tick; sleep 0.01; done"
+    monitor = await host.create(launcher, "c1", ["sh", "-c", script])
     await monitor.start()
-    slot = slots.path(host.cgroup_parent, monitor.monitor_pid, start_time(monitor.monitor_pid) or 0)
-    group = Manager(detect(), monitor.cgroup, unified=slot)
-    if not group.unified or not Path(group.unified).exists():
-        group = Manager(detect(), monitor.cgroup)
+
+    def size() -> int:
+        return host.log("c1").stat().st_size
+
+    await until(size)
     await monitor.pause()
-    assert group.is_frozen()
+    await until_quiet(size)
+    before = size()
     await monitor.resume()
-    assert not group.is_frozen()
+    await until(lambda: size() > before)
 
 
 async def test_a_paused_container_can_be_killed(host: Host, launcher: Launcher) -> None:
@@ -190,12 +201,9 @@ async def test_memory_beyond_the_limit_is_an_oom_kill(host: Host, launcher: Laun
     args = ["dd", "if=/dev/zero", "of=/dev/null", "bs=96M", "count=4"]
     limit = {"memory": {"limit": 32 << 20, "swap": 32 << 20}}
     monitor = await host.create(launcher, "c1", args, resources=limit)
-    events: list[str] = []
-    monitor.on_event(events.append)
     await monitor.start()
     record = await bounded(monitor.wait())
     assert (record.code, record.signal, record.oom_killed) == (137, 9, True)
-    assert events[-1] == "exit"
 
 
 async def test_an_oom_kill_of_a_child_is_an_event(host: Host, launcher: Launcher) -> None:
@@ -228,4 +236,5 @@ async def test_what_the_program_left_running_ends_with_it(host: Host, launcher: 
     monitor = await host.create(launcher, "c1", ["sh", "-c", "sleep 1000 & echo $!; exit 0"])
     await monitor.start()
     await bounded(monitor.wait())
-    await until(lambda: not Manager(detect(), monitor.cgroup).exists())
+    group = Manager(detect(), monitor.cgroup)
+    await until(lambda: not group.exists() or not group.pids())

@@ -1,0 +1,97 @@
+"""Fixtures of the suites that run on berth's launcher and on OCI runtimes.
+
+A test that takes `host` runs once a runtime, unless DIFFERENCES.md says that it is not asked.
+"""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from engine.runtime import state
+from engine.runtime.cgroups import Manager, detect
+from engine.runtime.launcher import Launcher
+
+from . import differences
+from .host import BOUND, Host, make_rootfs, missing, until
+from .oci import Runtime
+
+RUNTIMES: dict[str, Runtime | None] = {"berth": None, "runc": Runtime("runc", ("runc",))}
+if find_spec("engine.ociruntime"):
+    RUNTIMES["berth-runtime"] = Runtime(
+        "berth-runtime", (sys.executable, "-m", "engine.ociruntime")
+    )
+# For whoever works on one of them: BERTH_TEST_RUNTIMES=berth,runc
+CHOSEN = os.environ.get("BERTH_TEST_RUNTIMES", ",".join(RUNTIMES)).split(",")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "runtime" not in metafunc.fixturenames:
+        return
+    file = Path(metafunc.module.__file__).relative_to(differences.HERE)
+    test = f"{file}::{metafunc.function.__name__}"
+    params = [
+        param for name in RUNTIMES if name in CHOSEN and (param := _param(test, name)) is not None
+    ]
+    metafunc.parametrize("runtime", params, indirect=True)
+
+
+def _param(test: str, name: str) -> object:
+    row = differences.find(test, name)
+    if row is not None and row.kind == "not asked":
+        return None
+    marks = [pytest.mark.root]
+    if missing() or (name == "runc" and shutil.which("runc") is None):
+        marks.append(pytest.mark.skip(reason=missing() or "needs runc: run scripts/test-packages"))
+    elif row is not None:
+        marks.append(pytest.mark.xfail(reason=row.reason, strict=True))
+    return pytest.param(name, marks=marks, id=name)
+
+
+@pytest.fixture
+def runtime(request: pytest.FixtureRequest) -> Runtime | None:
+    return RUNTIMES[request.param]
+
+
+@pytest.fixture(scope="session")
+def rootfs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_rootfs(tmp_path_factory.mktemp("rootfs"))
+
+
+@pytest.fixture
+def cgroup_parent() -> Iterator[str]:
+    parent = f"berth-test-{os.getpid()}"
+    yield parent
+    group = Manager(detect(), parent)
+    deadline = time.monotonic() + BOUND
+    while left := [each for path in group.directories() for each in Path(path).glob("*/")]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.01)  # a monitor that lost its engine is about to end
+    group.remove()
+    assert left == [], "cgroups were left over"
+
+
+@pytest.fixture
+async def host(
+    tmp_path: Path, rootfs: Path, cgroup_parent: str, runtime: Runtime | None
+) -> AsyncIterator[Host]:
+    """Fails the test when a monitor, a bundle or (see `cgroup_parent`) a cgroup is left over."""
+    host = Host(tmp_path, rootfs, cgroup_parent, runtime)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(host.clean_up)
+        yield host
+    await until(lambda: not [pid for pid in host.monitor_pids if state.start_time(pid)])
+    bundles = tmp_path / "run/bundles"
+    assert not bundles.exists() or list(bundles.iterdir()) == []
+
+
+@pytest.fixture
+async def launcher(host: Host) -> Launcher:
+    return await host.launcher()
