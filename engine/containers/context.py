@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,8 +77,12 @@ class Context:
         """Write the record beside the log as well: what survives a damaged database."""
         path = self.paths.record(live.id)
         draft = path.with_suffix(".new")
-        draft.write_text(json.dumps(encode(live.record)))
-        draft.replace(path)
+        try:
+            draft.write_text(json.dumps(encode(live.record)))
+            draft.replace(path)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
 
     def change(self, live: Live, *, copied: bool = False, **fields: Any) -> None:
         """Replace fields of the record and save it; `copied` is for what its copy has to know.
@@ -91,6 +96,25 @@ class Context:
                 self.save_copy(live)
         except (Unavailable, OSError) as error:
             log.error("the state of container %s is not saved: %s", live.name, error)
+
+    def require(self, live: Live, **fields: Any) -> None:
+        """Replace fields of the record and its copy, or nothing: for what somebody wishes.
+
+        Raises:
+            Unavailable: it cannot be written; the record is as it was.
+        """
+        before = live.record
+        live.record = dataclasses.replace(before, **fields)
+        try:
+            self.save_copy(live)
+            self.save(live)
+        except BaseException as error:
+            live.record = before
+            with suppress(OSError):  # the copy is old, or new and as good: the table is what counts
+                self.save_copy(live)
+            if isinstance(error, OSError):
+                raise Unavailable(f"cannot write the record of {live.name}: {error}") from error
+            raise
 
     def change_state(self, live: Live, **fields: Any) -> None:
         """Replace fields of the state and save the record."""

@@ -1,6 +1,7 @@
 """remove: delete a container with everything that is its own."""
 
 import asyncio
+import logging
 from signal import SIGKILL
 
 from engine.containers import exits, kill, restart_policy
@@ -9,6 +10,11 @@ from engine.containers.live import Live
 from engine.containers.model import Status, WaitResult
 from engine.containers.stop import GRACE, halt
 from engine.errors import Conflict, EngineError, NotRunning, RuntimeFailure
+
+log = logging.getLogger(__name__)
+
+SILENCE = 10.0
+"""Seconds a monitor may take to pass a SIGKILL on, before it is killed itself."""
 
 
 async def remove(context: Context, live: Live, *, force: bool) -> None:
@@ -51,9 +57,12 @@ async def _end(context: Context, live: Live) -> None:
         await _find(context, live)
     watcher = live.watcher
     try:
-        await kill.send(context, live, SIGKILL)
+        async with asyncio.timeout(SILENCE):
+            await kill.send(context, live, SIGKILL)
     except NotRunning:
         return  # it has ended by itself, or waits for a restart that _delete calls off
+    except (RuntimeFailure, TimeoutError) as error:
+        await _discard(context, live, error)
     if watcher is None:
         return
     done, _ = await asyncio.wait({watcher}, timeout=GRACE)
@@ -63,11 +72,22 @@ async def _end(context: Context, live: Live) -> None:
 
 async def _find(context: Context, live: Live) -> None:
     """Its monitor was silent when the engine started: ask now, or have what is left ended."""
-    from engine.containers.restore import take_up  # it removes containers, and so needs this file
+    from engine.containers.restore import FAILURES, take_up  # it removes containers: needs this
 
     async with live.lock:
-        if live.running and live.monitor is None:
+        if not live.running or live.monitor is not None:
+            return
+        try:
             await take_up(context, live)
+        except FAILURES as error:
+            await _discard(context, live, error)
+            await take_up(context, live)
+
+
+async def _discard(context: Context, live: Live, error: Exception) -> None:
+    """Who forces a removal wants it gone, also when nobody answers for it."""
+    log.warning("container %s is ended without its monitor: %s", live.name, error or "no answer")
+    await context.launcher.discard(live.id, context.paths.bundle(live.id))
 
 
 async def _delete(context: Context, live: Live) -> None:
@@ -76,12 +96,12 @@ async def _delete(context: Context, live: Live) -> None:
     try:
         await context.images.release(live.id)
         await asyncio.to_thread(context.paths.discard, live.id)
+        context.table.delete(live.id)
     except (EngineError, OSError) as error:
         message = f"unable to remove container {live.id}: {error}"
         context.change_state(live, status=Status.DEAD, error=message)
         _tell_removal(live)
         raise RuntimeFailure(message) from error
-    context.table.delete(live.id)
     context.execs.forget(live.id)
     context.registry.drop(live)
     if context.sampler is not None:

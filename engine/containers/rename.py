@@ -10,7 +10,7 @@ from engine.errors import Conflict, InvalidArgument
 async def rename(context: Context, live: Live, name: str) -> None:
     """Raises InvalidArgument for a name that cannot be, Conflict for one that is taken.
 
-    Conflict as well for a container that is being removed.
+    Conflict as well for a container that is being removed, Unavailable when it cannot be written.
     """
     if not name.removeprefix("/"):
         raise InvalidArgument("Neither old nor new names may be empty")
@@ -20,8 +20,12 @@ async def rename(context: Context, live: Live, name: str) -> None:
     if chosen == old:
         raise InvalidArgument("Renaming a container with the same name as its current name")
     context.registry.reserve(chosen, live.id)
+    try:
+        context.require(live, name=chosen)
+    except BaseException:
+        context.registry.release(chosen)
+        raise
     context.registry.release(old)
-    context.change(live, copied=True, name=chosen)
     if context.sampler is not None:
         context.sampler.rename(live.id, chosen)
     context.publish(live, "rename", oldName=f"/{old}")

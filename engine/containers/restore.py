@@ -15,7 +15,7 @@ from engine.containers.live import Live
 from engine.containers.model import Container, Status
 from engine.containers.ports import Monitor
 from engine.containers.remove import remove
-from engine.errors import Conflict, EngineError
+from engine.errors import Conflict, EngineError, Unavailable
 from engine.runtime import state
 from engine.runtime.bundle import STATE
 from engine.runtime.launcher import read_exit_record
@@ -26,6 +26,9 @@ BUDGET = 15.0
 """Seconds for finding all monitors; they are asked at the same time."""
 AGAIN = 5.0
 """Seconds until a monitor that did not answer is asked again."""
+
+FAILURES = (EngineError, OSError, LookupError, TypeError, ValueError)
+"""What a monitor can make of a restore: it may answer late, not at all, or as another berth's."""
 
 LOST = "the container's monitor is gone and left no exit record: its exit code is not known"
 
@@ -50,10 +53,17 @@ def _load(context: Context) -> None:
         try:
             _add(context, decode(Container, document), key)
         except (Damaged, Conflict) as error:
-            context.table.set_aside(key, str(error))
+            _set_aside(context, key, str(error))
     for line in context.database.warnings:
         context.warn(line)
     context.database.warnings.clear()
+
+
+def _set_aside(context: Context, key: str, why: str) -> None:
+    try:
+        context.table.set_aside(key, why)
+    except Unavailable as error:  # it is met, and named, again at the next start
+        context.warn(f"damaged record {key} is passed over ({why}), and stays: {error}")
 
 
 def _recover(context: Context) -> None:
@@ -63,19 +73,26 @@ def _recover(context: Context) -> None:
     for home in sorted(context.paths.containers.iterdir()):
         if context.registry.get(home.name) is not None:
             continue
-        if not (context.paths.record(home.name).exists() or context.paths.log(home.name).exists()):
-            context.paths.discard(home.name)  # the engine ended within a create
-            continue
         try:
-            document = json.loads(context.paths.record(home.name).read_text())
-            live = _add(context, decode(Container, document), home.name)
-        except (OSError, ValueError, Conflict) as error:
-            aside = context.paths.set_aside(home.name)
-            context.warn(f"container {home.name} has no usable record ({error}): see {aside}")
-        else:
-            context.save(live)
-            context.recovered.add(live.id)
-            context.warn(f"container {live.name} ({live.id[:12]}) was recovered from its copy")
+            _recover_one(context, home.name)
+        except (EngineError, OSError) as error:
+            context.warn(f"what is left of container {home.name} cannot be looked at: {error}")
+
+
+def _recover_one(context: Context, key: str) -> None:
+    if not (context.paths.record(key).exists() or context.paths.log(key).exists()):
+        context.paths.discard(key)  # the engine ended within a create
+        return
+    try:
+        document = json.loads(context.paths.record(key).read_text())
+        live = _add(context, decode(Container, document), key)
+    except (OSError, ValueError, Conflict) as error:
+        aside = context.paths.set_aside(key)
+        context.warn(f"container {key} has no usable record ({error}): see {aside}")
+        return
+    context.recovered.add(live.id)
+    context.warn(f"container {live.name} ({live.id[:12]}) was recovered from its copy")
+    context.save(live)
 
 
 def _add(context: Context, record: Container, key: str) -> Live:
@@ -91,10 +108,16 @@ async def _restore(context: Context, live: Live) -> None:
     try:
         async with asyncio.timeout(BUDGET), live.lock:
             await take_up(context, live)
-    except (EngineError, OSError, TimeoutError) as error:
-        words = str(error) or f"no answer within {BUDGET:g} s"
+    except FAILURES as error:
+        words = _words(error)
         context.warn(f"cannot restore container {live.name} ({live.id[:12]}): {words}")
         context.tasks.spawn(_try_again(context, live), f"restore {live.name}")
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, LookupError | TypeError | ValueError):
+        return f"its monitor's answer is not understood ({error!r})"
+    return str(error) or f"no answer within {BUDGET:g} s"
 
 
 async def _try_again(context: Context, live: Live) -> None:
@@ -104,7 +127,7 @@ async def _try_again(context: Context, live: Live) -> None:
         async with live.lock:
             if live.monitor is not None or not _is_lost(context, live):
                 return
-            with suppress(EngineError, OSError, TimeoutError):
+            with suppress(*FAILURES):
                 async with asyncio.timeout(BUDGET):
                     await take_up(context, live)
                 log.info("container %s (%s) is restored", live.name, live.id[:12])
@@ -203,8 +226,8 @@ async def _look_at(context: Context, bundle: Path) -> None:
     try:
         async with asyncio.timeout(BUDGET):
             monitor = await context.launcher.adopt(bundle.name, bundle)
-    except (EngineError, OSError, ValueError, TimeoutError) as error:
-        context.warn(f"bundle {bundle} belongs to no container and cannot be read: {error}")
+    except FAILURES as error:
+        context.warn(f"bundle {bundle} belongs to no container and cannot be read: {_words(error)}")
         return
     if monitor is not None:
         context.warn(

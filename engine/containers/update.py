@@ -28,9 +28,14 @@ async def update(
         limits = merged(live.record.host_config.resources, wanted)
         warnings = list(check_resources(limits, context.host))
         document = await asyncio.to_thread(to_oci, limits)
-        if live.monitor is not None and live.running and limits != _now(live):
-            warnings += await live.monitor.update(document)
+        before = live.record.host_config
         _record(context, live, limits, policy)
+        if live.monitor is not None and live.running and limits != before.resources:
+            try:
+                warnings += await live.monitor.update(document)
+            except BaseException:
+                context.change(live, copied=True, host_config=before)
+                raise
     context.publish(live, "update")
     return warnings
 
@@ -69,15 +74,11 @@ def _check(live: Live) -> None:
         raise Conflict(f"container {live.id} is marked for removal and cannot be updated")
 
 
-def _now(live: Live) -> Resources:
-    return live.record.host_config.resources
-
-
 def _record(context: Context, live: Live, limits: Resources, policy: RestartPolicy | None) -> None:
     changes: dict[str, Any] = {"resources": limits}
     if policy is not None and policy.name:
         changes["restart_policy"] = policy
     host = dataclasses.replace(live.record.host_config, **changes)
-    context.change(live, copied=True, host_config=host)
+    context.require(live, host_config=host)
     if context.sampler is not None:
         context.sampler.refresh(live.id)

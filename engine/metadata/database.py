@@ -77,19 +77,24 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All writes inside happen, or none; not to be nested, and never to be awaited in."""
-        self._connection.execute("BEGIN IMMEDIATE")
+        """All writes inside happen, or none; not to be nested, and never to be awaited in.
+
+        Raises:
+            Unavailable: nothing can be written.
+        """
+        self._write("BEGIN IMMEDIATE")
         try:
             yield
+            self._write("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:  # a full disk may have ended it already
+                self._connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
 
     def close(self) -> None:
         self._connection.close()
 
-    def _write(self, statement: str, values: Sequence[Any]) -> None:
+    def _write(self, statement: str, values: Sequence[Any] = ()) -> None:
         try:
             self._connection.execute(statement, values)
         except sqlite3.DatabaseError as error:

@@ -109,7 +109,7 @@ class Launcher:
         _refuse_living(options.bundle)
         try:
             _prepare(options)
-            streams, description = await self._launch(request, compiled)
+            streams, description = await self._launch(request, compiled, options)
         except BaseException:
             await asyncio.shield(_undo(container_id, options.bundle, request.cgroup))
             raise
@@ -139,14 +139,14 @@ class Launcher:
         )
 
     async def _launch(
-        self, request: wire.CreateRequest, compiled: plan.InitPlan
+        self, request: wire.CreateRequest, compiled: plan.InitPlan, options: CreateOptions
     ) -> tuple[Streams, Message]:
         """A monitor, and what it says once init is ready."""
         frames = wire.plan(compiled.to_wire()) + wire.control(
             {"id": 0, "verb": "create", "request": request.to_wire()}
         )
         for _ in range(2):
-            answered = await self._ask(frames, request)
+            answered = await self._ask(frames, request, options)
             if answered is not None:
                 return answered
             if state.read(request.bundle) is not None:
@@ -155,13 +155,14 @@ class Launcher:
         raise RuntimeFailure(f"the monitor died during create: {last_words}")
 
     async def _ask(
-        self, frames: bytes, request: wire.CreateRequest
+        self, frames: bytes, request: wire.CreateRequest, options: CreateOptions
     ) -> tuple[Streams, Message] | None:
         """A new monitor's answer; None when it, or the zygote, died without one."""
-        streams = await self._fork()
+        streams, sent = await self._fork(frames)
         try:
             async with asyncio.timeout(CREATE_BOUND):
-                await streams.send(frames)
+                await streams.send(frames[sent:])
+                _write_config(options)  # for whoever looks: the monitor works meanwhile
                 _, payload = await streams.receive()
             return streams, result(wire.parse_control(payload))
         except (ConnectionError, asyncio.IncompleteReadError, wire.WireError):
@@ -171,22 +172,24 @@ class Launcher:
             streams.abandon()
             text = f"container {request.id} was not ready within {CREATE_BOUND:.0f} s"
             raise RuntimeFailure(text) from error
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, OSError):
             await asyncio.shield(_give_up(streams))
             raise
         except BaseException:
             streams.abandon()
             raise
 
-    async def _fork(self) -> Streams:
+    async def _fork(self, frames: bytes) -> tuple[Streams, int]:
+        """A connection to a new monitor, which finds so many bytes of its first request there."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         ours.setblocking(False)
         try:
             try:
+                sent = ours.send(frames)
                 await self._server().fork(theirs)
             finally:
                 theirs.close()
-            return await Streams.over(ours)
+            return await Streams.over(ours), sent
         except BaseException:
             ours.close()  # the monitor, if there is one, ends
             raise
@@ -209,9 +212,22 @@ class Launcher:
             except (OSError, EngineError) as error:
                 if known.monitor_alive() and not await _ends(known):
                     raise _silent(known) from error
+        await self._discard(container_id, bundle, known)
+        return None
+
+    async def discard(self, container_id: str, bundle: Path) -> None:
+        """End a container without asking its monitor, and remove what was left of it.
+
+        Raises:
+            RuntimeFailure: a process outlived SIGKILL.
+            OSError: the cgroup or the bundle cannot be removed.
+        """
+        known = await asyncio.to_thread(state.read, str(bundle))
+        await self._discard(container_id, bundle, known)
+
+    async def _discard(self, container_id: str, bundle: Path, known: state.State | None) -> None:
         cgroup = known.cgroup if known is not None else f"{self._cgroup_parent}/{container_id}"
         await _undo(container_id, bundle, cgroup)
-        return None
 
     async def _meet(self, path: Path, known: state.State) -> Monitor:
         streams = await connect(str(path))
@@ -232,15 +248,30 @@ def _refuse_living(path: Path) -> None:
 
 
 def _prepare(options: CreateOptions) -> None:
-    """The bundle directory with its config.json; an exit record of an earlier run goes."""
-    options.bundle.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for stale in (bundle.STATE, bundle.SOCKET, bundle.MONITOR_LOG):
-        bundle.unlink(str(options.bundle / stale))
+    """The directories; what an earlier run has left in them goes."""
+    path = str(options.bundle)
+    if not _make_directory(path, 0o700):
+        for stale in (bundle.STATE, bundle.SOCKET, bundle.MONITOR_LOG):
+            bundle.unlink(f"{path}/{stale}")
+    for parent in {os.path.dirname(options.log_path), os.path.dirname(options.exit_path)}:
+        _make_directory(parent, 0o710)
     bundle.unlink(str(options.exit_path))
+
+
+def _make_directory(path: str, mode: int) -> bool:
+    """Whether it was not there; parents are made as needed."""
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        return False
+    except FileNotFoundError:
+        os.makedirs(path, mode, exist_ok=True)
+    return True
+
+
+def _write_config(options: CreateOptions) -> None:
     config = json.dumps(options.config).encode()
     bundle.write_atomic(str(options.bundle / bundle.CONFIG), config, durable=False)
-    for path in (options.log_path, options.exit_path):
-        os.makedirs(path.parent, mode=0o710, exist_ok=True)
 
 
 async def _give_up(streams: Streams) -> None:

@@ -48,6 +48,12 @@ class FakeLauncher:
             shutil.rmtree(bundle, ignore_errors=True)
         return monitor
 
+    async def discard(self, container_id: str, bundle: Path) -> None:
+        monitor = self._processes.get(container_id)
+        if monitor is not None:
+            await monitor.vanish()
+            await monitor.delete()
+
 
 class FakeStream:
     def __init__(self, output: "Fan") -> None:

@@ -160,7 +160,7 @@ async def test_a_monitor_that_was_silent_is_asked_again(
     answers = _silent_until(monkeypatch, world)
     containers = await world.open()
     with pytest.raises(Unavailable, match="does not answer"):
-        await containers.remove(key, force=True)
+        await containers.kill(key)
     with pytest.raises(Unavailable, match="does not answer"):
         await containers.stop(key)
     answers.set()

@@ -1,0 +1,139 @@
+"""What of a restore, or of a write, can go wrong costs the container it is about, and no other."""
+
+import json
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.containers import restore
+from engine.containers.filters import Filters
+from engine.containers.model import Status
+from engine.errors import Unavailable
+from engine.metadata import Database
+from engine.runtime import state
+from tests.suites.containers.world import World
+
+
+async def test_a_monitor_that_answers_nonsense_costs_its_container_only(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = await world.run(name="bad"), await world.run(name="good")
+    await world.close()
+    kind = type(world.launcher)
+    adopt: Any = kind.adopt
+
+    async def nonsense(self: Any, container_id: str, bundle: Path) -> Any:
+        if container_id == bad:
+            raise KeyError("monitor_pid")
+        return await adopt(self, container_id, bundle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, "adopt", nonsense)
+        containers = await world.open()
+        assert containers.get(good).state.status is Status.RUNNING
+        assert any("bad" in line and "monitor_pid" in line for line in containers.warnings)
+    await containers.remove(bad, force=True)
+
+
+async def test_a_database_that_cannot_be_written_stops_no_restore(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record to recover from its copy, and one to set aside, with a full disk."""
+    lost, good = await world.run(name="lost"), await world.run(name="good")
+    world.database.table("containers").delete(lost)
+    world.database.table("containers").put("stranger", {"id": 5})
+    await world.close()
+
+    def refuse(*_: object) -> None:
+        raise Unavailable("cannot write: database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "_write", refuse)
+        containers = await world.open()
+    assert containers.get(good).state.status is Status.RUNNING
+    assert containers.get(lost).state.status is Status.RUNNING
+    assert any("stranger" in line for line in containers.warnings)
+    await containers.remove(lost, force=True)
+    assert not [c for c in containers.list(Filters(), all=True) if c.id == lost]
+
+
+async def test_a_rename_that_cannot_be_written_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await world.create(name="before")
+
+    def refuse(*_: object) -> None:
+        raise Unavailable("cannot write: database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "_write", refuse)
+        with pytest.raises(Unavailable, match="disk is full"):
+            await world.containers.rename(key, "after")
+    assert world.containers.get("before").id == key
+    assert "rename" not in await world.actions()
+    await world.create(name="after")
+    assert (await world.reopen()).get(key).name == "before"
+
+
+class TestReal:
+    """What only processes and files of the real launcher can show."""
+
+    pytestmark = pytest.mark.root
+
+    @pytest.fixture(params=["real"])
+    async def world(self, request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+        from tests.suites.containers.conftest import opened
+
+        async with opened(tmp_path, real=request.param == "real") as made:
+            yield made
+
+    async def test_a_forced_removal_ends_what_a_stopped_monitor_has(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Found so at the engine's start."""
+        key = await world.run()
+        known = _state(world, key)
+        await world.close()
+        monkeypatch.setattr(restore, "AGAIN", 1000.0)
+        os.kill(known.monitor_pid, signal.SIGSTOP)
+        try:
+            containers = await world.open()
+            assert any("does not answer" in line for line in containers.warnings)
+            with pytest.raises(Unavailable, match="does not answer"):
+                await containers.stop(key, timeout=0)
+            await containers.remove(key, force=True)
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(known.monitor_pid, signal.SIGCONT)
+        assert state.start_time(known.pid) != known.pid_start
+        assert containers.list(Filters(), all=True) == []
+
+    async def test_nothing_runs_after_a_reboot(self, world: World) -> None:
+        """The numbers of its processes are other processes' by now: those are left alone."""
+        key = await world.run()
+        bundle = world.directory / "run/bundles" / key
+        document = json.loads((bundle / "state.json").read_text())
+        await world.lose(key)
+        own = state.start_time(os.getpid())
+        document["berth"] |= {"bootId": "of-another-boot", "monitorPid": os.getpid()}
+        document["berth"] |= {"monitorStart": own, "pidStart": own}
+        document["pid"] = os.getpid()
+        bundle.mkdir(exist_ok=True)
+        (bundle / "state.json").write_text(json.dumps(document))
+        containers = await world.open()
+        found = containers.get(key).state
+        assert (found.status, found.pid, found.exit_code) == (Status.EXITED, 0, 255)
+        assert found.error == restore.LOST
+        assert not bundle.exists()
+        assert await containers.start(key)
+        assert containers.get(key).state.error == ""
+
+
+def _state(world: World, key: str) -> state.State:
+    known = state.read(str(world.directory / "run/bundles" / key))
+    assert known is not None
+    return known
