@@ -11,6 +11,7 @@ MS_NOSUID = 0x2
 MS_NODEV = 0x4
 MS_NOEXEC = 0x8
 MS_SYNCHRONOUS = 0x10
+MS_REMOUNT = 0x20
 MS_MANDLOCK = 0x40
 MS_DIRSYNC = 0x80
 MS_NOSYMFOLLOW = 0x100
@@ -19,6 +20,7 @@ MS_NODIRATIME = 0x800
 MS_BIND = 0x1000
 MS_REC = 0x4000
 MS_SILENT = 0x8000
+MS_POSIXACL = 1 << 16
 MS_UNBINDABLE = 1 << 17
 MS_PRIVATE = 1 << 18
 MS_SLAVE = 1 << 19
@@ -45,6 +47,7 @@ PROPAGATION_FLAGS = MS_UNBINDABLE | MS_PRIVATE | MS_SLAVE | MS_SHARED
 
 # word -> (flags to set, flags to clear), as mount(8) and the OCI spec name them.
 _FLAGS = {
+    "acl": (MS_POSIXACL, 0),
     "async": (0, MS_SYNCHRONOUS),
     "atime": (0, MS_NOATIME),
     "bind": (MS_BIND, 0),
@@ -57,6 +60,7 @@ _FLAGS = {
     "lazytime": (MS_LAZYTIME, 0),
     "loud": (0, MS_SILENT),
     "mand": (MS_MANDLOCK, 0),
+    "noacl": (0, MS_POSIXACL),
     "noatime": (MS_NOATIME, 0),
     "nodev": (MS_NODEV, 0),
     "nodiratime": (MS_NODIRATIME, 0),
@@ -70,6 +74,7 @@ _FLAGS = {
     "nosymfollow": (MS_NOSYMFOLLOW, 0),
     "rbind": (MS_BIND | MS_REC, 0),
     "relatime": (MS_RELATIME, 0),
+    "remount": (MS_REMOUNT, 0),
     "ro": (MS_RDONLY, 0),
     "rw": (0, MS_RDONLY),
     "silent": (MS_SILENT, 0),
@@ -103,11 +108,24 @@ _RECURSIVE = {
     "rnosymfollow": (ATTR_NOSYMFOLLOW, 0),
     "rsymfollow": (0, ATTR_NOSYMFOLLOW),
     "rnoatime": (ATTR_NOATIME, ATTR_ATIME),
+    "ratime": (ATTR_RELATIME, ATTR_ATIME),
     "rrelatime": (ATTR_RELATIME, ATTR_ATIME),
+    "rnorelatime": (0, 0),  # as without "r": the kernel's default is relatime
     "rstrictatime": (ATTR_STRICTATIME, ATTR_ATIME),
+    "rnostrictatime": (ATTR_RELATIME, ATTR_ATIME),
     "rnodiratime": (ATTR_NODIRATIME, 0),
     "rdiratime": (0, ATTR_NODIRATIME),
 }
+
+# What other programs read in an fstab or in a container's configuration: labels are given by the
+# engine before it calls its runtime, and mount(8) takes the rest out before it calls the kernel.
+_IGNORED = frozenset(
+    (
+        *("z", "Z", "auto", "noauto", "user", "nouser", "users", "owner", "noowner"),
+        *("group", "nogroup", "_netdev", "nofail"),
+    )
+)
+_IGNORED_STARTS = ("x-", "X-", "comment=")
 
 _ATTRIBUTES = (
     (MS_RDONLY, ATTR_RDONLY),
@@ -136,12 +154,15 @@ class MountOptions(NamedTuple):
     tree_set: int  # mount_setattr attributes for the whole tree
     tree_cleared: int
     data: tuple[str, ...]  # what only the file system understands
+    copy_up: bool = False  # tmpcopyup: start with what the image has at the target
+    idmap: str = ""  # "idmap", "ridmap"
 
 
 def parse_options(options: Iterable[str]) -> MountOptions:
     """Sort option words; later words win over earlier ones, as in mount(8)."""
     flags = propagation = tree_set = tree_cleared = 0
     data: list[str] = []
+    copy_up, idmap = False, ""
     for word in options:
         if word in _FLAGS:
             on, off = _FLAGS[word]
@@ -151,9 +172,13 @@ def parse_options(options: Iterable[str]) -> MountOptions:
         elif word in _RECURSIVE:
             on, off = _RECURSIVE[word]
             tree_set, tree_cleared = (tree_set & ~off) | on, (tree_cleared & ~on) | off
-        else:
+        elif word == "tmpcopyup":
+            copy_up = True
+        elif word in ("idmap", "ridmap"):
+            idmap = word
+        elif word and word not in _IGNORED and not word.startswith(_IGNORED_STARTS):
             data.append(word)
-    return MountOptions(flags, propagation, tree_set, tree_cleared, tuple(data))
+    return MountOptions(flags, propagation, tree_set, tree_cleared, tuple(data), copy_up, idmap)
 
 
 def attributes(flags: int) -> int:

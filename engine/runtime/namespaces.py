@@ -11,8 +11,15 @@ FLAGS = {
     "mount": syscalls.CLONE_NEWNS,
     "network": syscalls.CLONE_NEWNET,
     "pid": syscalls.CLONE_NEWPID,
+    "time": syscalls.CLONE_NEWTIME,
     "user": syscalls.CLONE_NEWUSER,
     "uts": syscalls.CLONE_NEWUTS,
+}
+
+# By the names of /proc/PID/ns.
+FILES = {
+    "mnt" if name == "mount" else "net" if name == "network" else name: flag
+    for name, flag in FLAGS.items()
 }
 
 _Join = Sequence[tuple[int, str]]

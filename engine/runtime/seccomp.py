@@ -6,24 +6,27 @@ library is needed in the container's way to exec, and the same policy is compile
 
 import json
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from engine.errors import InvalidArgument, Unsupported
 from engine.runtime import bpf
+from engine.runtime.fields import Fields
 from engine.runtime.seccomp_default import default_profile
 from engine.runtime.syscall_numbers import MULTIPLEXED, NUMBERS, X32_BIT
 
-__all__ = ["compile", "default_profile", "filter_flags"]
+__all__ = ["compile", "default_profile", "filter_flags", "notifies"]
 
 _EPERM, _ENOSYS = 1, 38
 _KILL = 0x00000000
+_NOTIFY = 0x7FC00000  # SECCOMP_RET_USER_NOTIF
 _ACTIONS = {
     "SCMP_ACT_KILL": _KILL,
     "SCMP_ACT_KILL_THREAD": _KILL,
     "SCMP_ACT_KILL_PROCESS": 0x80000000,
     "SCMP_ACT_TRAP": 0x00030000,
     "SCMP_ACT_ERRNO": 0x00050000,
+    "SCMP_ACT_NOTIFY": _NOTIFY,
     "SCMP_ACT_TRACE": 0x7FF00000,
     "SCMP_ACT_LOG": 0x7FFC0000,
     "SCMP_ACT_ALLOW": 0x7FFF0000,
@@ -36,6 +39,11 @@ _FLAGS = {
     "SECCOMP_FILTER_FLAG_SPEC_ALLOW": 4,
     "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV": 32,
 }
+_TSYNC, _NEW_LISTENER, _TSYNC_ESRCH, _WAIT_KILLABLE = 1, 8, 16, 32
+_ROOT = "linux.seccomp"
+_LONGEST_ERRNO = 0xFFFF
+# What init itself still needs between loading the policy and handing its descriptor over.
+_NEVER_NOTIFIED = "write"
 _OPS = {f"SCMP_CMP_{op}": op for op in ("EQ", "NE", "GT", "GE", "LT", "LE", "MASKED_EQ")}
 
 
@@ -52,6 +60,12 @@ _ARCHITECTURES = (
     _Architecture("SCMP_ARCH_X32", "x32", 0xC000003E, wide=False),
     _Architecture("SCMP_ARCH_AARCH64", "aarch64", 0xC00000B7, wide=True),
 )
+_FOREIGN = (
+    *("ARM", "LOONGARCH64", "M68K", "MIPS", "MIPS64", "MIPS64N32", "MIPSEL", "MIPSEL64"),
+    *("MIPSEL64N32", "PARISC", "PARISC64", "PPC", "PPC64", "PPC64LE", "RISCV64", "S390"),
+    *("S390X", "SH", "SHEB"),
+)
+_KNOWN = {*(a.oci for a in _ARCHITECTURES), *(f"SCMP_ARCH_{name}" for name in _FOREIGN)}
 _NATIVE = {"x86_64": "SCMP_ARCH_X86_64", "aarch64": "SCMP_ARCH_AARCH64"}
 _CACHE_SIZE = 64
 _cache: dict[tuple[str, str, bool], bytes] = {}
@@ -69,9 +83,8 @@ def compile(
     older calls.
 
     Raises:
-        InvalidArgument: an action, operator, argument or architecture nobody knows, or too many
-            rules for the kernel.
-        Unsupported: SCMP_ACT_NOTIFY, which needs a listener.
+        InvalidArgument: naming the field: what nobody knows, or too many rules for the kernel.
+        Unsupported: a machine whose system calls have no numbers here.
     """
     arch = arch or platform.machine()
     key = (json.dumps(policy, sort_keys=True), arch, enosys_for_newer)
@@ -84,23 +97,34 @@ def compile(
 
 
 def filter_flags(policy: Mapping[str, Any]) -> int:
-    """The flags of seccomp(2) that the policy asks for; raises InvalidArgument for unknown ones."""
+    """The flags of seccomp(2) that the policy needs; raises InvalidArgument for unknown ones."""
     flags = 0
-    for name in policy.get("flags") or ():
+    for index, name in enumerate(Fields(policy, _ROOT).texts("flags")):
         if name not in _FLAGS:
-            raise InvalidArgument(f"linux.seccomp.flags: unknown flag {name!r}")
+            raise InvalidArgument(f"{_ROOT}.flags[{index}]: unknown flag {name!r}")
         flags |= _FLAGS[name]
-    return flags
+    if not notifies(policy):
+        return flags & ~_WAIT_KILLABLE  # the kernel takes it only with a listener
+    together = _TSYNC_ESRCH if flags & _TSYNC else 0
+    return flags | _NEW_LISTENER | together
+
+
+def notifies(policy: Mapping[str, Any]) -> bool:
+    """Whether some call is left to a listener."""
+    rules = policy.get("syscalls") or ()
+    return any(rule.get("action") == "SCMP_ACT_NOTIFY" for rule in rules)
 
 
 class _Compiler:
     """One policy on its way to a program."""
 
     def __init__(self, policy: Mapping[str, Any], arch: str, enosys_for_newer: bool) -> None:
-        name = policy.get("defaultAction", "")
-        self._default = _action(name, policy.get("defaultErrnoRet"), "defaultAction")
-        self._listed = _architectures(policy.get("architectures") or (), arch)
-        self._entries = [_Entry.parse(e, i) for i, e in enumerate(policy.get("syscalls") or ())]
+        fields = Fields(policy, _ROOT)
+        name = fields.text("defaultAction")
+        self._default = _action(fields, "defaultAction", "defaultErrnoRet")
+        self._listed = _architectures(fields, arch)
+        self._entries = [_Entry.parse(each) for each in fields.objects("syscalls")]
+        _check_listener(fields, self._default)
         self._newer = enosys_for_newer and name not in _PERMISSIVE
 
     def program(self) -> bytes:
@@ -109,7 +133,7 @@ class _Compiler:
         try:
             return bpf.assemble(sections, _KILL)
         except ValueError as error:
-            raise InvalidArgument(f"linux.seccomp: too long a policy: {error}") from error
+            raise InvalidArgument(f"{_ROOT}.syscalls: too long a policy: {error}") from error
 
     def _starts(self, audit: int) -> list[tuple[int, bpf.Decision]]:
         """Intervals of equal decision over all the numbers of one AUDIT_ARCH."""
@@ -164,13 +188,15 @@ class _Entry(NamedTuple):
     alternatives: tuple[tuple[bpf.Test, ...], ...]
 
     @classmethod
-    def parse(cls, document: Mapping[str, Any], position: int) -> "_Entry":
-        where = f"syscalls[{position}]"
-        names = tuple(document.get("names") or ())
+    def parse(cls, fields: Fields) -> "_Entry":
+        names = tuple(fields.texts("names"))
         if not names:
-            raise InvalidArgument(f"linux.seccomp.{where}.names: must not be empty")
-        action = _action(document.get("action", ""), document.get("errnoRet"), f"{where}.action")
-        tests = [_test(test, where) for test in document.get("args") or ()]
+            raise InvalidArgument(f"{fields.path}.names: must not be empty")
+        action = _action(fields, "action", "errnoRet")
+        if action == _NOTIFY and _NEVER_NOTIFIED in names:
+            text = f"{_NEVER_NOTIFIED!r} cannot be left to a listener, whom it takes to be told"
+            raise InvalidArgument(f"{fields.path}.names: {text}")
+        tests = [_test(test) for test in fields.objects("args")]
         return cls(names, action, _alternatives(tests))
 
     def rules(self, code: bpf.Test | None) -> list[bpf.Rule]:
@@ -188,41 +214,44 @@ def _alternatives(tests: Sequence[bpf.Test]) -> tuple[tuple[bpf.Test, ...], ...]
     return (tuple(sorted(tests)),)
 
 
-def _test(document: Mapping[str, Any], where: str) -> bpf.Test:
-    index, op = document.get("index", 0), document.get("op", "")
-    if op not in _OPS:
-        raise InvalidArgument(f"linux.seccomp.{where}.args: unknown operator {op!r}")
-    if not 0 <= index <= 5:
-        raise InvalidArgument(f"linux.seccomp.{where}.args: no argument {index}, they are 0 to 5")
-    value, second = (document.get(k) or 0 for k in ("value", "valueTwo"))
-    if not (0 <= value < 1 << 64 and 0 <= second < 1 << 64):
-        raise InvalidArgument(f"linux.seccomp.{where}.args: a value is not of 64 bits")
-    if _OPS[op] == bpf.MASKED_EQ:
+def _test(fields: Fields) -> bpf.Test:
+    index, op = fields.needed("index", 0, 5), fields.choice("op", _OPS)
+    value = fields.needed("value", 0, 2**64 - 1)
+    second = fields.number("valueTwo", 0, 0, 2**64 - 1)
+    if op == bpf.MASKED_EQ:
         return bpf.Test(index, bpf.MASKED_EQ, second, mask=value)
-    return bpf.Test(index, _OPS[op], value)
+    return bpf.Test(index, op, value)
 
 
-def _action(name: str, errno: int | None, where: str) -> int:
-    if name == "SCMP_ACT_NOTIFY":
-        raise Unsupported(f"linux.seccomp.{where}: SCMP_ACT_NOTIFY is not available")
-    if name not in _ACTIONS:
-        raise InvalidArgument(f"linux.seccomp.{where}: unknown action {name!r}")
-    if name not in _WITH_ERRNO:
-        return _ACTIONS[name]
-    number = _EPERM if errno is None else errno
-    if not 0 <= number <= 0xFFFF:
-        raise InvalidArgument(f"linux.seccomp.{where}: errno {number} is not of 16 bits")
-    return _ACTIONS[name] | number
+def _action(fields: Fields, key: str, errno: str) -> int:
+    action = fields.choice(key, _ACTIONS)
+    if fields.text(key) in _WITH_ERRNO:
+        return action | fields.number(errno, _EPERM, 0, _LONGEST_ERRNO)
+    if fields.value.get(errno) is not None:
+        raise InvalidArgument(f"{fields.at(errno)}: {fields.text(key)} returns no errno")
+    return action
 
 
-def _architectures(names: Iterable[str], native: str) -> list[_Architecture]:
+def _check_listener(fields: Fields, default: int) -> None:
+    """config-linux.md, "Seccomp"; as under runc, not every call can wait for a listener."""
+    if default == _NOTIFY:
+        raise InvalidArgument(f"{_ROOT}.defaultAction: must not be SCMP_ACT_NOTIFY")
+    path = fields.text("listenerPath")
+    if fields.text("listenerMetadata") and not path:
+        raise InvalidArgument(f"{_ROOT}.listenerMetadata: needs a listenerPath")
+    if path or notifies(fields.value):
+        fields.absolute("listenerPath")
+
+
+def _architectures(fields: Fields, native: str) -> list[_Architecture]:
     """Those the policy lists and this generator has numbers for, the native one first."""
     if native not in _NATIVE:
-        raise Unsupported(f"no seccomp numbers for machine {native!r}")
+        raise Unsupported(f"{_ROOT}: no system call numbers for machine {native!r}")
+    names = fields.texts("architectures")
+    for index, name in enumerate(names):
+        if name not in _KNOWN:
+            raise InvalidArgument(f"{_ROOT}.architectures[{index}]: unknown {name!r}")
     wanted = {_NATIVE[native], *names}
-    unknown = [name for name in wanted if not name.startswith("SCMP_ARCH_")]
-    if unknown:
-        raise InvalidArgument(f"linux.seccomp.architectures: unknown {unknown[0]!r}")
     found = [arch for arch in _ARCHITECTURES if arch.oci in wanted]
     return sorted(found, key=lambda arch: arch.oci != _NATIVE[native])
 

@@ -14,6 +14,7 @@ _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
 _get_errno = ctypes.get_errno
 
+CLONE_NEWTIME = 0x00000080
 CLONE_PIDFD = 0x00001000
 CLONE_PARENT = 0x00008000
 CLONE_NEWNS = 0x00020000
@@ -50,12 +51,14 @@ PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 SECCOMP_SET_MODE_FILTER = 1
+SECCOMP_FILTER_FLAG_NEW_LISTENER = 8
 KEYCTL_JOIN_SESSION_KEYRING = 1
 IN_MODIFY = 2
 BPF_PROG_LOAD, BPF_PROG_ATTACH = 5, 8
 BPF_PROG_TYPE_CGROUP_DEVICE = 15
 BPF_CGROUP_DEVICE = 6
 BPF_F_ALLOW_MULTI = 2
+_BPF_ATTRIBUTES = 128  # bytes of the union, more than is used of it
 _CAPABILITY_VERSION_3 = 0x20080522
 
 # Numbers from pidfd_send_signal (424) up are the same on every architecture.
@@ -69,6 +72,9 @@ _X86_64 = {
     "capset": 126,
     "bpf": 321,
     "rt_sigaction": 13,
+    "personality": 135,
+    "ioprio_set": 251,
+    "sched_setattr": 314,
 }
 # include/uapi/asm-generic/unistd.h
 _GENERIC = {
@@ -79,6 +85,9 @@ _GENERIC = {
     "capset": 91,
     "bpf": 280,
     "rt_sigaction": 134,
+    "personality": 92,
+    "ioprio_set": 30,
+    "sched_setattr": 274,
 }
 _NUMBERS = {"x86_64": _X86_64} | dict.fromkeys(("aarch64", "riscv64", "loongarch64"), _GENERIC)
 _MACHINE = os.uname().machine
@@ -119,6 +128,15 @@ def _number(call: str) -> int:
     if call not in _numbers:
         raise OSError(errno.ENOSYS, f"{call}: its number on {_MACHINE} is not known")
     return _numbers[call]
+
+
+def call(name: str, *arguments: int | bytes | None, number: int | None = None) -> int:
+    """A call too rare for a function of its own here; `number` where all machines have the same."""
+    words = (_long(each) if isinstance(each, int) else each for each in arguments)
+    result = int(_syscall(_long(_number(name) if number is None else number), *words))
+    if result < 0:
+        raise _fail(name)
+    return result
 
 
 def _address(data: bytes) -> int:
@@ -170,16 +188,9 @@ def setns(fd: int, flags: int) -> None:
         raise _fail("setns", f"flags {flags:#x}")
 
 
-def pidfd_open(pid: int) -> int:
-    """A close-on-exec descriptor of a process."""
-    return os.pidfd_open(pid)
-
-
 def pidfd_send_signal(pidfd: int, signal: int) -> None:
     """Signal exactly that process; ProcessLookupError when it is gone."""
-    result = _syscall(_long(_NR_PIDFD_SEND_SIGNAL), _long(pidfd), _long(signal), None, _long(0))
-    if result < 0:
-        raise _fail("pidfd_send_signal", f"signal {signal}")
+    call("pidfd_send_signal", pidfd, signal, None, 0, number=_NR_PIDFD_SEND_SIGNAL)
 
 
 def exit_status(status: int) -> tuple[int, int | None]:
@@ -190,8 +201,7 @@ def exit_status(status: int) -> tuple[int, int | None]:
 
 def close_range(first: int, last: int = 0xFFFFFFFF, flags: int = 0) -> None:
     """Close descriptors, or mark them close-on-exec with CLOSE_RANGE_CLOEXEC."""
-    if _syscall(_long(_NR_CLOSE_RANGE), _long(first), _long(last), _long(flags)) < 0:
-        raise _fail("close_range", f"{first}-{last}")
+    call("close_range", first, last, flags, number=_NR_CLOSE_RANGE)
 
 
 def prctl(option: int, arg2: int = 0, arg3: int = 0) -> int:
@@ -266,10 +276,16 @@ def move_mount(source: int, target: int) -> None:
 
 
 def mount_setattr(
-    fd: int, *, attributes: int = 0, clear: int = 0, propagation: int = 0, recursive: bool = False
+    fd: int,
+    *,
+    attributes: int = 0,
+    clear: int = 0,
+    propagation: int = 0,
+    recursive: bool = False,
+    user_namespace: int = 0,
 ) -> None:
     """Change only the given attributes of a mount, or of the whole tree; others stay as locked."""
-    arguments = struct.pack("=4Q", attributes, clear, propagation, 0)
+    arguments = struct.pack("=4Q", attributes, clear, propagation, user_namespace)
     flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
     number = _long(_NR_MOUNT_SETATTR)
     if _syscall(number, _long(fd), b"", _long(flags), arguments, _long(len(arguments))) < 0:
@@ -305,22 +321,21 @@ def capset(effective: int, permitted: int, inheritable: int) -> None:
     sets = (effective, permitted, inheritable)
     header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
     data = struct.pack("=6I", *(s & 0xFFFFFFFF for s in sets), *(s >> 32 for s in sets))
-    if _syscall(_long(_number("capset")), header, data) < 0:
-        raise _fail("capset")
+    call("capset", header, data)
 
 
-def seccomp_set_filter(program: bytes, flags: int = 0) -> None:
-    """Load a BPF program (8 bytes an instruction) as this thread's filter."""
+def seccomp_set_filter(program: bytes, flags: int = 0) -> int:
+    """Load a BPF program (8 bytes an instruction) as this thread's filter.
+
+    With SECCOMP_FILTER_FLAG_NEW_LISTENER a close-on-exec descriptor of its notifications.
+    """
     fprog = struct.pack("@HP", len(program) // 8, _address(program))
-    number = _long(_number("seccomp"))
-    if _syscall(number, _long(SECCOMP_SET_MODE_FILTER), _long(flags), fprog) < 0:
-        raise _fail("seccomp")
+    return call("seccomp", SECCOMP_SET_MODE_FILTER, flags, fprog)
 
 
 def new_session_keyring() -> None:
     """Give this process a session keyring of its own; without a name nobody else can join it."""
-    if _syscall(_long(_number("keyctl")), _long(KEYCTL_JOIN_SESSION_KEYRING), None) < 0:
-        raise _fail("keyctl", "join session keyring")
+    call("keyctl", KEYCTL_JOIN_SESSION_KEYRING, None)
 
 
 def sethostname(name: str) -> None:
@@ -371,19 +386,14 @@ def bpf_load_device_program(instructions: bytes) -> int:
         _address(instructions),
         _address(license_name),
     )
-    return _bpf(BPF_PROG_LOAD, attributes, "load device program")
+    return _bpf(BPF_PROG_LOAD, attributes)
 
 
 def bpf_attach_device_program(cgroup_fd: int, program_fd: int) -> None:
     """Let the program decide for a cgroup v2, beside the programs that are attached already."""
     attributes = struct.pack("=4I", cgroup_fd, program_fd, BPF_CGROUP_DEVICE, BPF_F_ALLOW_MULTI)
-    _bpf(BPF_PROG_ATTACH, attributes, "attach device program")
+    _bpf(BPF_PROG_ATTACH, attributes)
 
 
-def _bpf(command: int, attributes: bytes, what: str) -> int:
-    size = max(len(attributes), 128)
-    buffer = ctypes.create_string_buffer(attributes, size)
-    result = int(_syscall(_long(_number("bpf")), _long(command), buffer, _long(size)))
-    if result < 0:
-        raise _fail("bpf", what)
-    return result
+def _bpf(command: int, attributes: bytes) -> int:
+    return call("bpf", command, attributes.ljust(_BPF_ATTRIBUTES, b"\0"), _BPF_ATTRIBUTES)

@@ -63,11 +63,6 @@ def test_plan_survives_the_wire(config: dict[str, Any]) -> None:
         ("process/terminal", "yes", "process.terminal: must be true or false, got 'yes'"),
         ("process/oomScoreAdj", 2000, "process.oomScoreAdj: must be from -1000 to 1000, got 2000"),
         (
-            "process/capabilities/bounding",
-            ["CAP_FLY"],
-            "process.capabilities.bounding: unknown capability 'CAP_FLY'",
-        ),
-        (
             "process/rlimits",
             [{"type": "RLIMIT_FUN", "soft": 1, "hard": 1}],
             "process.rlimits[0].type: unknown limit 'RLIMIT_FUN'",
@@ -182,16 +177,38 @@ def test_missing_process_is_named(config: dict[str, Any]) -> None:
         compiled(config)
 
 
-def test_hooks_are_refused(config: dict[str, Any]) -> None:
-    config["hooks"] = {"prestart": [{"path": "/bin/true"}]}
-    with pytest.raises(Unsupported, match="hooks"):
-        compiled(config)
+def test_hooks_that_belong_to_create_and_start_are_in_the_plan(config: dict[str, Any]) -> None:
+    config["hooks"] = {
+        "poststop": [{"path": "/late"}],
+        "createRuntime": [{"path": "/b", "timeout": 3}],
+        "prestart": [{"path": "/a", "args": ["a", "x"], "env": ["A=1"]}],
+    }
+    extras = compiled(config).extras
+    assert isinstance(extras, plan.ContainerExtras)
+    assert extras.hooks_of("prestart", "createRuntime") == [
+        {"path": "/a", "args": ["a", "x"], "env": ["A=1"]},
+        {"path": "/b", "args": [], "env": [], "timeout": 3},
+    ]
+    assert extras.hooks_of("poststop") == []
+
+
+def test_what_few_ask_for_costs_the_others_nothing(config: dict[str, Any]) -> None:
+    result = compiled(config)
+    assert result.extras == () and result.process.extras == ()
+    assert not result.special
+
+
+def test_an_unknown_capability_is_told_and_left_out(config: dict[str, Any]) -> None:
+    config["process"]["capabilities"]["bounding"] = ["CAP_FLY", "CAP_CHOWN"]
+    warnings: list[str] = []
+    assert plan.compile(config, (), warnings=warnings).process.capabilities.bounding == 1
+    assert warnings == ["process.capabilities.bounding: unknown capability 'CAP_FLY' is left out"]
 
 
 def test_settings_of_the_host_need_its_namespaces(config: dict[str, Any]) -> None:
     config["linux"]["namespaces"] = [{"type": "mount"}]
     config["linux"]["sysctl"] = {"net.ipv4.ip_forward": "1"}
-    with pytest.raises(InvalidArgument, match="hostname: needs a new uts namespace"):
+    with pytest.raises(InvalidArgument, match="hostname: needs a uts namespace"):
         compiled(config)
     del config["hostname"]
     with pytest.raises(InvalidArgument, match=r"net\.ipv4\.ip_forward.*host's network namespace"):
@@ -209,11 +226,18 @@ def test_dots_in_interface_names_are_slashes(config: dict[str, Any]) -> None:
     ]
 
 
-def test_security_labels_are_a_warning(config: dict[str, Any]) -> None:
-    config["process"]["apparmorProfile"] = "docker-default"
-    warnings: list[str] = []
-    plan.compile(config, (), warnings=warnings)
-    assert warnings == ["process.apparmorProfile: not supported and not applied"]
+@pytest.mark.skipif(
+    Path("/sys/module/apparmor").exists() or Path("/sys/fs/selinux/enforce").exists(),
+    reason="this host has a security module",
+)
+@pytest.mark.parametrize("field", ["process/apparmorProfile", "process/selinuxLabel"])
+def test_a_label_that_nothing_could_apply_is_refused(config: dict[str, Any], field: str) -> None:
+    put(config, field, "some_label")
+    with pytest.raises(Unsupported) as caught:
+        compiled(config)
+    assert str(caught.value).startswith(field.replace("/", ".") + ": this host has no ")
+    config["process"] |= {"apparmorProfile": "unconfined", "selinuxLabel": ""}
+    assert compiled(config).process.extras == ()
 
 
 def test_limits_that_are_not_supported_are_a_warning(config: dict[str, Any]) -> None:

@@ -121,7 +121,7 @@ def random_policy(dice: random.Random, arches: list[str]) -> dict[str, Any]:
         {
             "names": [name],
             "action": other,
-            "errnoRet": 13,
+            **({"errnoRet": 13} if other == "SCMP_ACT_ERRNO" else {}),
             "args": [random_test(dice, i) for i in range(6) if dice.random() < 0.3],
         }
         for name in names

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.errors import InvalidArgument, Unsupported
+from engine.errors import InvalidArgument
 from engine.runtime import seccomp
 from engine.runtime.syscall_numbers import NUMBERS, X32_BIT
 from tests.unit.seccomp.machine import decide
@@ -159,15 +159,15 @@ def test_the_same_policy_is_compiled_once() -> None:
     ("broken", "error", "words"),
     [
         ({"defaultAction": "SCMP_ACT_MAYBE"}, InvalidArgument, "SCMP_ACT_MAYBE"),
-        ({"defaultAction": "SCMP_ACT_NOTIFY"}, Unsupported, "SCMP_ACT_NOTIFY"),
+        ({"defaultAction": "SCMP_ACT_NOTIFY"}, InvalidArgument, "SCMP_ACT_NOTIFY"),
         (policy(architectures=["x86"]), InvalidArgument, "architectures"),
         (policy(allow()), InvalidArgument, "names"),
         (policy(allow("read", args=[{"index": 6, "op": "SCMP_CMP_EQ"}])), InvalidArgument, "6"),
-        (policy(allow("read", args=[{"index": 0, "op": "EQ"}])), InvalidArgument, "operator"),
+        (policy(allow("read", args=[{"index": 0, "op": "EQ"}])), InvalidArgument, "op: "),
         (
             policy(allow("read", args=[{"index": 0, "op": "SCMP_CMP_EQ", "value": -1}])),
             InvalidArgument,
-            "64 bits",
+            "value: ",
         ),
         (policy(defaultErrnoRet=70000), InvalidArgument, "70000"),
     ],
@@ -175,6 +175,40 @@ def test_the_same_policy_is_compiled_once() -> None:
 def test_nonsense_is_named(broken: dict[str, Any], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         seccomp.compile(broken, "x86_64")
+
+
+NOTIFY = {"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (policy(NOTIFY), "linux.seccomp.listenerPath: missing"),
+        (policy(NOTIFY, listenerPath="agent"), "linux.seccomp.listenerPath: must be absolute"),
+        (policy(listenerMetadata="x"), "linux.seccomp.listenerMetadata: needs a listenerPath"),
+        (
+            policy({"names": ["write"], "action": "SCMP_ACT_NOTIFY"}, listenerPath="/s"),
+            "linux.seccomp.syscalls[0].names: 'write' cannot be left to a listener",
+        ),
+        (
+            policy({"names": ["read"], "action": "SCMP_ACT_ALLOW", "errnoRet": 1}),
+            "linux.seccomp.syscalls[0].errnoRet: SCMP_ACT_ALLOW returns no errno",
+        ),
+        (policy({"names": "read", "action": "SCMP_ACT_LOG"}), "syscalls[0].names: must be a list"),
+    ],
+)
+def test_a_listener_needs_what_the_specification_says(broken: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        seccomp.compile(broken, "x86_64")
+    assert words in str(caught.value)
+
+
+def test_a_listener_brings_the_flags_that_the_kernel_wants() -> None:
+    killable, together = "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", "SECCOMP_FILTER_FLAG_TSYNC"
+    notifying = policy(NOTIFY, listenerPath="/s", flags=[killable, together])
+    assert seccomp.notifies(notifying)
+    assert seccomp.filter_flags(notifying) == 32 | 1 | 8 | 16
+    assert seccomp.filter_flags(policy(flags=[killable])) == 0
 
 
 def test_flags() -> None:
