@@ -189,9 +189,14 @@ class Launcher:
                 await self._server().fork(theirs)
             finally:
                 theirs.close()
-            return await Streams.over(ours), sent
         except BaseException:
-            ours.close()  # the monitor, if there is one, ends
+            ours.close()
+            raise
+        opening = asyncio.ensure_future(Streams.over(ours))
+        try:
+            return await asyncio.shield(opening), sent
+        except asyncio.CancelledError:  # the monitor has its request already
+            await asyncio.shield(_give_up_once(opening))
             raise
 
     async def adopt(self, container_id: str, bundle: Path) -> Monitor | None:
@@ -272,6 +277,10 @@ def _make_directory(path: str, mode: int) -> bool:
 def _write_config(options: CreateOptions) -> None:
     config = json.dumps(options.config).encode()
     bundle.write_atomic(str(options.bundle / bundle.CONFIG), config, durable=False)
+
+
+async def _give_up_once(opening: "asyncio.Future[Streams]") -> None:
+    await _give_up(await opening)
 
 
 async def _give_up(streams: Streams) -> None:
