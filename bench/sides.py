@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import tarfile
+import tempfile
 import time
 import uuid
 from io import BytesIO
@@ -21,6 +22,19 @@ from tests.system.daemons import CGROUP_PARENT, Daemon, busybox_rootfs, remove_c
 
 IMAGE = "bench:1"
 MIB = 1 << 20
+
+
+def in_memory(folder: Path) -> None:
+    """Have `folder` on a tmpfs, as /run is on a real machine; `forget` removes it."""
+    place = Path(tempfile.mkdtemp(prefix="berth-bench-", dir="/dev/shm"))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.symlink_to(place)
+
+
+def forget(folder: Path) -> None:
+    """Remove what `in_memory` has made."""
+    shutil.rmtree(folder.resolve(), ignore_errors=True)
+    folder.unlink(missing_ok=True)
 
 
 def unpack_rootfs(folder: Path) -> None:
@@ -54,6 +68,7 @@ class RuntimeSide:
         self.rootfs = folder / "rootfs"
         unpack_rootfs(self.rootfs)
         self.config = limited_config(self.rootfs)
+        in_memory(folder / "run")
         self.launcher = Launcher(folder / "run", cgroup_parent=CGROUP_PARENT)
 
     async def __aenter__(self) -> Self:
@@ -67,6 +82,7 @@ class RuntimeSide:
         trace: TracebackType | None,
     ) -> None:
         await self.launcher.close()
+        forget(self.folder / "run")
         remove_cgroups(CGROUP_PARENT)
 
     def options(self, identity: str) -> CreateOptions:
@@ -112,6 +128,7 @@ class RuncSide:
         self.bundle = folder / "bundle"
         self.bundle.mkdir(parents=True)
         self.state = folder / "state"
+        in_memory(self.state)
         (self.bundle / "config.json").write_text(json.dumps(config))
 
     async def run(self) -> dict[str, float]:
@@ -124,6 +141,9 @@ class RuncSide:
         code = await process.wait()
         assert code == 0, code
         return {"runc run → exit": (time.perf_counter() - began) * 1e3}
+
+    def close(self) -> None:
+        forget(self.state)
 
 
 class UnshareSide:
@@ -149,8 +169,10 @@ class ApiSide:
     def __init__(self, kind: str, folder: Path) -> None:
         self.kind = kind
         self.daemon = Daemon(kind, folder)
+        self.run_dir = folder / ("run" if kind == "berth" else "exec")
 
     async def __aenter__(self) -> Self:
+        in_memory(self.run_dir)
         await asyncio.to_thread(self.daemon.start)
         rootfs = busybox_rootfs()
         await asyncio.to_thread(self.daemon.docker, "import", "-", IMAGE, input=rootfs)
@@ -165,7 +187,9 @@ class ApiSide:
         trace: TracebackType | None,
     ) -> None:
         await self.session.close()
+        place = self.run_dir.resolve()
         await asyncio.to_thread(self.daemon.close)
+        forget(place)
 
     async def call(
         self,
