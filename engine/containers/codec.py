@@ -26,7 +26,8 @@ def encode(record: Any) -> dict[str, Any]:
     Every change of a container comes by here: what nothing can be inside of is passed on as it is,
     and no copies are made, which `dataclasses.asdict` does.
     """
-    return {name: _document(getattr(record, name)) for name in _names(type(record))}
+    names = _names(typing.cast(Hashable, type(record)))
+    return {name: _document(getattr(record, name)) for name in names}
 
 
 def _document(value: Any) -> Any:

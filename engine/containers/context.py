@@ -22,7 +22,7 @@ from engine.metadata import Database, Table
 
 log = logging.getLogger(__name__)
 
-TABLE = "containers"
+TABLE, EXECS = "containers", "execs"
 
 
 @dataclass(slots=True)
@@ -35,11 +35,11 @@ class Context:
     sampler: Sampler | None
     database: Database
     table: Table
+    execs: Sessions
     events: Exchange
     cgroup_parent: str
     host: Host
     registry: Registry = field(default_factory=Registry)
-    execs: Sessions = field(default_factory=Sessions)
     tasks: Tasks = field(default_factory=Tasks)
     warnings: list[str] = field(default_factory=list)
     recovered: set[str] = field(default_factory=set)
@@ -65,6 +65,7 @@ class Context:
             sampler=sampler,
             database=database,
             table=database.table(TABLE),
+            execs=Sessions(database.table(EXECS)),
             events=events,
             cgroup_parent=cgroup_parent,
             host=Host.detect(),

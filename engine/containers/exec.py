@@ -25,11 +25,13 @@ from engine.errors import (
     MonitorLost,
     NotRunning,
 )
+from engine.runtime.state import start_time
 
 log = logging.getLogger(__name__)
 
 _CODES = {CommandNotFound: 127, CommandNotExecutable: 126}
 _FAILED, _UNKNOWN = 126, 255
+_LOST = "it ended with the container while no engine looked: its exit code is not known"
 _KNOWN = 10.0
 """Seconds a process that has closed its streams is waited for: it may go on without them."""
 
@@ -95,11 +97,34 @@ async def _start(live: Live, monitor: Monitor, session: Session) -> ExecSession:
 
 
 def _record_start(context: Context, live: Live, session: Session, process: ExecSession) -> None:
-    session.process = process
     session.change(running=True, pid=process.pid)
+    session.pid_start = start_time(process.pid) or 0
+    context.execs.keep(session)
     _publish(context, live, session, "exec_start")
+    _follow(context, live, session, process)
+
+
+def _follow(context: Context, live: Live, session: Session, process: ExecSession) -> None:
+    session.process = process
     watching = _watch(context, live, session, process)
     session.watcher = context.tasks.spawn(watching, f"exec {session.record.id[:12]}")
+
+
+def restore(context: Context, live: Live) -> None:
+    """Take up the sessions that an engine before this one started in a container.
+
+    One whose end nobody saw has an exit code that is not known: 255, and never 0.
+    """
+    for session in context.execs.unfinished(live.id):
+        if live.monitor is not None:
+            process = live.monitor.find_exec(
+                session.record.id, session.record.pid, session.pid_start
+            )
+            _follow(context, live, session, process)
+        else:
+            log.warning("exec %s in container %s: %s", session.record.id, live.name, _LOST)
+            _record_end(context, live, session, _UNKNOWN)
+    _refresh(context, live)
 
 
 def _record_failure(context: Context, live: Live, session: Session, error: BaseException) -> None:
@@ -119,15 +144,16 @@ async def _watch(context: Context, live: Live, session: Session, process: ExecSe
 
 def _record_end(context: Context, live: Live, session: Session, code: int) -> None:
     session.process = None
-    session.finished_at = time.monotonic()
+    session.finished_at = time.time_ns()
     session.change(running=False, exit_code=code)
+    context.execs.keep(session)
     if context.registry.get(live.id) is live:
         _refresh(context, live)
     context.publish(live, "exec_die", execID=session.record.id, exitCode=str(code))
 
 
 def _refresh(context: Context, live: Live) -> None:
-    """Keep `inspect`'s list of sessions; not worth a write, they end with the engine."""
+    """Keep `inspect`'s list of sessions; not worth a write, they are kept themselves."""
     live.record = dataclasses.replace(live.record, exec_ids=context.execs.of(live.id))
 
 

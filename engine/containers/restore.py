@@ -7,7 +7,7 @@ import logging
 from contextlib import suppress
 from pathlib import Path
 
-from engine.containers import exits, health, restart_policy
+from engine.containers import exec, exits, health, restart_policy
 from engine.containers.codec import Damaged, decode
 from engine.containers.context import Context
 from engine.containers.launch import begun, follow, listen
@@ -40,6 +40,7 @@ async def restore(context: Context) -> None:
     context.database.warnings.clear()
     _load(context)
     _recover(context)
+    _load_execs(context)
     async with asyncio.TaskGroup() as group:
         for live in context.registry:
             group.create_task(_restore(context, live))
@@ -57,6 +58,13 @@ def _load(context: Context) -> None:
     for line in context.database.warnings:
         context.warn(line)
     context.database.warnings.clear()
+
+
+def _load_execs(context: Context) -> None:
+    context.execs.load()
+    for container_id in list(context.execs.containers()):
+        if context.registry.get(container_id) is None:
+            context.execs.forget(container_id)
 
 
 def _set_aside(context: Context, key: str, why: str) -> None:
@@ -159,10 +167,12 @@ async def take_up(context: Context, live: Live) -> None:
         monitor = await context.launcher.adopt(live.id, bundle)
         if monitor is not None and monitor.status == state.Status.RUNNING:
             _adopt(context, live, monitor)
+            exec.restore(context, live)
             return
         if monitor is not None:
             await monitor.delete()  # it was never started, or has ended and waits to be told so
         _record_end(context, live)
+    exec.restore(context, live)
     _apply_policies(context, live)
 
 

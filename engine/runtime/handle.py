@@ -12,9 +12,13 @@ from engine import errors
 from engine.runtime import plan, state, wire
 from engine.runtime.cleanup import discard
 from engine.runtime.connection import ControlConnection, Message, Streams, connect
+from engine.runtime.found import FoundExec, ended, open_process
 
 GONE_BOUND = 12.0
 """Seconds a monitor may take to clean up and end: its linger, and killing what was left."""
+
+UNTAKEN = 256
+"""Exit codes kept of processes that nobody has asked for yet: an engine that has just begun may."""
 
 _STREAMS = {wire.STDOUT: 1, wire.STDERR: 2}
 
@@ -136,9 +140,10 @@ class Monitor:
         self._bundle = bundle
         self._forget = forget
         self._exit_path = Path(description["exit_path"])
-        self._process = _open_process(self.monitor_pid)
+        self._process = open_process(self.monitor_pid)
         self._callbacks: list[Callable[[str], None]] = []
         self._execs: dict[str, asyncio.Future[int]] = {}
+        self._untaken: dict[str, int] = {}
         self._ended: asyncio.Future[ExitRecord] = asyncio.get_running_loop().create_future()
         self._ended.add_done_callback(_seen)
         self._deleted = False
@@ -200,6 +205,17 @@ class Monitor:
             raise
         return ExecSession(self, exec_id, int(answer["pid"]), AttachedStream(streams), code)
 
+    def find_exec(self, exec_id: str, pid: int, pid_start: int) -> FoundExec:
+        """A process that was executed by way of another handle, by id and by pid."""
+        code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        code.add_done_callback(_seen)
+        self._execs[exec_id] = code
+        if exec_id in self._untaken:
+            self._exec_ended(exec_id, self._untaken.pop(exec_id))
+        elif self._ended.done():
+            code.set_exception(errors.MonitorLost(f"container {self.id} has ended"))
+        return FoundExec(self.request, exec_id, pid, pid_start, code)
+
     async def _connect(self) -> Streams:
         if self._ended.done():
             raise errors.NotRunning(f"container {self.id} is not running")
@@ -237,16 +253,9 @@ class Monitor:
         """Wait until the monitor process has ended; `discard` kills one that does not."""
         if self._process is None:
             return
-        loop = asyncio.get_running_loop()
-        ended: asyncio.Future[None] = loop.create_future()
-        loop.add_reader(self._process, _resolve, ended)
-        try:
+        with suppress(TimeoutError):  # stuck: discard takes it from here
             async with asyncio.timeout(GONE_BOUND):
-                await ended
-        except TimeoutError:
-            pass  # stuck: discard takes it from here
-        finally:
-            loop.remove_reader(self._process)
+                await ended(self._process)
 
     async def close(self) -> None:
         """Let go of the monitor, which goes on with its container."""
@@ -269,7 +278,11 @@ class Monitor:
 
     def _exec_ended(self, exec_id: str, code: int) -> None:
         waiting = self._execs.pop(exec_id, None)
-        if waiting is not None and not waiting.done():
+        if waiting is None:
+            self._untaken[exec_id] = code
+            while len(self._untaken) > UNTAKEN:
+                del self._untaken[next(iter(self._untaken))]
+        elif not waiting.done():
             waiting.set_result(code)
 
     def _exited(self, record: Message) -> None:
@@ -318,18 +331,6 @@ async def _called(streams: Streams, message: Message, compiled: Any = None) -> M
 async def _attached(streams: Streams, message: Message) -> AttachedStream:
     await _called(streams, message)
     return AttachedStream(streams)
-
-
-def _open_process(pid: int) -> int | None:
-    try:
-        return os.pidfd_open(pid)
-    except ProcessLookupError:
-        return None
-
-
-def _resolve(future: "asyncio.Future[None]") -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 def _seen(future: "asyncio.Future[Any]") -> None:

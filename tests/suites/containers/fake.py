@@ -159,6 +159,7 @@ class FakeMonitor:
         self._running: asyncio.Task[None] | None = None
         self._exit: asyncio.Future[ExitRecord] = asyncio.get_running_loop().create_future()
         self._early: list[FakeStream] = []
+        self._execs: dict[str, FakeExec] = {}
         self._is_gone = False
 
     async def start(self) -> None:
@@ -231,7 +232,12 @@ class FakeMonitor:
         return stream
 
     async def exec(self, exec_id: str, process: dict[str, Any], *, stdin: bool) -> "FakeExec":
-        return FakeExec(await _spawn(process, stdin=stdin))
+        made = FakeExec(await _spawn(process, stdin=stdin))
+        self._execs[exec_id] = made
+        return made
+
+    def find_exec(self, exec_id: str, pid: int, pid_start: int) -> "FakeExec":
+        return self._execs[exec_id]
 
     async def update(self, resources: dict[str, Any]) -> list[str]:
         return []

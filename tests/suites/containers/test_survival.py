@@ -11,8 +11,8 @@ import pytest
 
 from engine.containers import restore
 from engine.containers.filters import Filters
-from engine.containers.model import Status
-from engine.errors import Unavailable
+from engine.containers.model import ExecConfig, HostConfig, Status
+from engine.errors import NotFound, Unavailable
 from engine.metadata import Database
 from engine.runtime import state
 from tests.suites.containers.world import World
@@ -77,6 +77,57 @@ async def test_a_rename_that_cannot_be_written_is_refused(
     assert "rename" not in await world.actions()
     await world.create(name="after")
     assert (await world.reopen()).get(key).name == "before"
+
+
+async def test_an_exec_that_runs_on_has_its_code_in_the_next_engine(
+    world: World, tmp_path: Path
+) -> None:
+    key, session = await _exec(world, tmp_path, "exit 7")
+    containers = await world.reopen()
+    assert containers.exec_inspect(session).running
+    assert containers.get(key).exec_ids == (session,)
+    (tmp_path / "go").touch()
+    await world.until(lambda: not containers.exec_inspect(session).running, "the end")
+    assert containers.exec_inspect(session).exit_code == 7
+    assert containers.get(key).exec_ids == ()
+    died = [event for event in await world.seen() if event.action == "exec_die"]
+    assert [event.attributes["exitCode"] for event in died] == ["7"]
+
+
+async def test_the_code_of_an_exec_that_has_ended_is_there_in_the_next_engine(
+    world: World, tmp_path: Path
+) -> None:
+    _, session = await _exec(world, tmp_path, "exit 9")
+    (tmp_path / "go").touch()
+    await world.until(lambda: not world.containers.exec_inspect(session).running, "the end")
+    containers = await world.reopen()
+    found = containers.exec_inspect(session)
+    assert (found.running, found.exit_code) == (False, 9)
+
+
+async def test_an_exec_that_was_lost_with_its_container_is_255(
+    world: World, tmp_path: Path
+) -> None:
+    key, session = await _exec(world, tmp_path, "exit 0")
+    await world.lose(key)
+    containers = await world.open()
+    found = containers.exec_inspect(session)
+    assert (found.running, found.exit_code) == (False, 255)
+    await containers.remove(key)
+    with pytest.raises(NotFound):
+        containers.exec_inspect(session)
+    with pytest.raises(NotFound):
+        (await world.reopen()).exec_inspect(session)
+
+
+async def _exec(world: World, folder: Path, then: str) -> tuple[str, str]:
+    """A container, and a session in it that ends when there is a file `go`."""
+    host = HostConfig(network_mode="none", binds=(f"{folder}:{folder}",))
+    key = await world.run(host=host)
+    script = f"while [ ! -e {folder}/go ]; do sleep 0.02; done; {then}"
+    session = world.containers.exec_create(key, ExecConfig(cmd=("sh", "-c", script)))
+    await world.containers.exec_start(session, detach=True)
+    return key, session
 
 
 class TestReal:
