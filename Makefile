@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check fast bench soak screenshots clean
+.PHONY: run test test-cgroup2 check fast bench soak screenshots clean
 
 run: $(VENV)/.installed
 	@$(BIN)/python scripts/run.py
@@ -12,6 +12,11 @@ run: $(VENV)/.installed
 test: $(VENV)/.dev
 	@scripts/test-packages
 	@$(BIN)/python -m pytest -m "not slow"
+
+# On a machine of its own: Debian's kernel in qemu, without KVM, with nothing but cgroup v2.
+test-cgroup2: $(VENV)/.dev
+	@scripts/test-packages
+	@$(BIN)/python -m tests.cgroup2
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -9,10 +9,13 @@ from typing import TypeVar
 import pytest
 
 T = TypeVar("T")
+SLOWDOWN = float(os.environ.get("BERTH_TEST_SLOWDOWN") or 1)
+"""How many times slower than usual this machine is: an emulated one says so (tests/cgroup2)."""
 
 
 def eventually(probe: Callable[[], T], *, seconds: float = 10.0, what: str = "") -> T:
     """Return the first truthy answer of `probe`; fail with its last answer at the deadline."""
+    seconds *= SLOWDOWN
     deadline = time.monotonic() + seconds
     while True:
         answer = probe()

@@ -64,15 +64,26 @@ def _remove_left_over(directory: str) -> None:
 def enable(directory: str) -> None:
     """Give the children of a v2 cgroup the controllers it has, as far as it may.
 
-    A cgroup with processes of its own (EBUSY) or without the right refuses some or all of them;
-    the limits that then have no file are warned of by the one who applies them.
+    A cgroup with processes of its own, or without the right, refuses some or all of them; the
+    limits that then have no file are warned of by the one who applies them. Where there are
+    processes none is tried: cpu and pids would be taken, and the cgroup would become threaded,
+    whose children no process can join (cgroup-v2.rst, "Threads").
     """
+    if _holds_processes(directory):
+        return
     have = files.read_if_there(f"{directory}/cgroup.controllers").split()
     on = files.read_if_there(f"{directory}/cgroup.subtree_control").split()
     lacking = [f"+{name}" for name in V2_CONTROLLERS if name in have and name not in on]
     if lacking and not _control(directory, " ".join(lacking)):
         for name in lacking:
             _control(directory, name)
+
+
+def _holds_processes(directory: str) -> bool:
+    """Not asked of the root of the tree, which may: it alone has no type."""
+    if not os.path.exists(f"{directory}/cgroup.type"):
+        return False
+    return bool(files.read_if_there(f"{directory}/cgroup.procs"))
 
 
 def _control(directory: str, words: str) -> bool:

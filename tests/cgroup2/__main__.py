@@ -1,0 +1,85 @@
+"""Runs test suites on a machine with nothing but cgroup v2.
+
+    python -m tests.cgroup2 [--minutes N] [pytest's arguments]
+
+Without arguments it runs `SUITES`. The exit code is pytest's own, or 3 when there was none.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.cgroup2 import kernel
+from tests.cgroup2.machine import Machine
+
+PROJECT = Path(__file__).parents[2]
+SUITES = ("tests/suites/cgroups", "tests/suites/runtime_lifecycle", "tests/suites/isolation")
+# Python runs some ten times slower in an emulated machine: deadlines in tests are stretched by
+# this, and tests whose very subject is a time are left out (the marker says so).
+SLOWDOWN = 8
+NO_RESULT = 3
+
+
+def main() -> int:
+    options, arguments = _options()
+    began = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(NO_RESULT))  # unwinds, so that qemu ends
+    try:
+        code = _run(_command(arguments or _suites()), options.minutes * 60)
+    except RuntimeError as error:
+        sys.exit(f"cgroup2: {error}")
+    words = "no result" if code is None else f"pytest's exit code is {code}"
+    _echo(f"cgroup2: {words}, after {time.monotonic() - began:.0f} s")
+    return NO_RESULT if code is None else code
+
+
+def _run(command: list[str], bound: float) -> int | None:
+    if os.geteuid() != 0:
+        raise RuntimeError("the host's files are shared with the machine as root only")
+    with tempfile.TemporaryDirectory(prefix="berth-cgroup2-") as directory:
+        machine = Machine(kernel.fetch(), Path(directory), _echo)
+        return machine.run(command, _environment(), bound=bound)
+
+
+def _options() -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(prog="python -m tests.cgroup2", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=15, help="after which it is stopped")
+    return parser.parse_known_args()
+
+
+def _suites() -> list[str]:
+    return [suite for suite in SUITES if (PROJECT / suite).exists()]
+
+
+def _command(arguments: list[str]) -> list[str]:
+    return [
+        *(sys.executable, "-m", "pytest", "-m", "not slow and not timing"),
+        *("-p", "no:cacheprovider", "--basetemp", "/run/t", "--timeout", str(120 * SLOWDOWN)),
+        *("--durations", "15", *arguments),
+    ]
+
+
+def _environment() -> dict[str, str]:
+    return {
+        "PROJECT": str(PROJECT),
+        "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+        "HOME": "/root",
+        "LANG": "C.UTF-8",
+        "TMPDIR": "/run/tmp",
+        "COLUMNS": "120",
+        "PYTHONUNBUFFERED": "1",
+        "BERTH_TEST_SLOWDOWN": str(SLOWDOWN),
+        "BERTH_TEST_RUNTIMES": os.environ.get("BERTH_TEST_RUNTIMES", "berth"),
+    }
+
+
+def _echo(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
