@@ -103,13 +103,17 @@ class Launcher:
             Conflict: the bundle belongs to a living monitor.
             RuntimeFailure: a step the kernel refused, in its words.
         """
-        warnings: list[str] = []
-        compiled = plan.compile(options.config, options.rootfs_mounts, warnings=warnings)
-        request = self._request(container_id, options)
         _refuse_living(options.bundle)
+        streams = await self._fork()  # first: it wakes while the configuration is compiled
+        warnings: list[str] = []
         try:
-            _prepare(options)
-            streams, description = await self._launch(request, compiled, options)
+            compiled = plan.compile(options.config, options.rootfs_mounts, warnings=warnings)
+            request = self._request(container_id, options)
+        except BaseException:
+            streams.abandon()  # the monitor ends
+            raise
+        try:
+            streams, description = await self._launch(streams, request, compiled, options)
         except BaseException:
             await asyncio.shield(_undo(container_id, options.bundle, request.cgroup))
             raise
@@ -139,32 +143,45 @@ class Launcher:
         )
 
     async def _launch(
-        self, request: wire.CreateRequest, compiled: plan.InitPlan, options: CreateOptions
+        self,
+        streams: Streams,
+        request: wire.CreateRequest,
+        compiled: plan.InitPlan,
+        options: CreateOptions,
     ) -> tuple[Streams, Message]:
-        """A monitor, and what it says once init is ready."""
+        """A monitor, and what it says once init is ready; `streams` is taken over."""
         frames = wire.plan(compiled.to_wire()) + wire.control(
             {"id": 0, "verb": "create", "request": request.to_wire()}
         )
-        for _ in range(2):
-            answered = await self._ask(frames, request, options)
-            if answered is not None:
-                return answered
-            if state.read(request.bundle) is not None:
-                break  # there was a monitor; without one the zygote died and another can be tried
-        last_words = monitor_log(request.bundle) or "it left no message"
-        raise RuntimeFailure(f"the monitor died during create: {last_words}")
+        try:
+            _prepare(options)
+        except BaseException:
+            streams.abandon()
+            raise
+        description = await self._ask(streams, frames, request, options)
+        if description is None and state.read(request.bundle) is None:
+            # There was no monitor; without one the zygote died, and another can be tried.
+            streams = await self._fork()
+            description = await self._ask(streams, frames, request, options)
+        if description is None:
+            last_words = monitor_log(request.bundle) or "it left no message"
+            raise RuntimeFailure(f"the monitor died during create: {last_words}")
+        return streams, description
 
     async def _ask(
-        self, frames: bytes, request: wire.CreateRequest, options: CreateOptions
-    ) -> tuple[Streams, Message] | None:
+        self,
+        streams: Streams,
+        frames: bytes,
+        request: wire.CreateRequest,
+        options: CreateOptions,
+    ) -> Message | None:
         """A new monitor's answer; None when it, or the zygote, died without one."""
-        streams, sent = await self._fork(frames)
         try:
             async with asyncio.timeout(CREATE_BOUND):
-                await streams.send(frames[sent:])
+                await streams.send(frames)
                 _write_config(options)  # for whoever looks: the monitor works meanwhile
                 _, payload = await streams.receive()
-            return streams, result(wire.parse_control(payload))
+            return result(wire.parse_control(payload))
         except (ConnectionError, asyncio.IncompleteReadError, wire.WireError):
             streams.abandon()
             return None
@@ -179,24 +196,18 @@ class Launcher:
             streams.abandon()
             raise
 
-    async def _fork(self, frames: bytes) -> tuple[Streams, int]:
-        """A connection to a new monitor, which finds so many bytes of its first request there."""
+    async def _fork(self) -> Streams:
+        """A connection to a monitor that waits for its request, and ends if none comes."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         ours.setblocking(False)
         try:
             try:
-                sent = ours.send(frames)
                 await self._server().fork(theirs)
             finally:
                 theirs.close()
+            return await Streams.over(ours)
         except BaseException:
             ours.close()
-            raise
-        opening = asyncio.ensure_future(Streams.over(ours))
-        try:
-            return await asyncio.shield(opening), sent
-        except asyncio.CancelledError:  # the monitor has its request already
-            await asyncio.shield(_give_up_once(opening))
             raise
 
     async def adopt(self, container_id: str, bundle: Path) -> Monitor | None:
@@ -277,10 +288,6 @@ def _make_directory(path: str, mode: int) -> bool:
 def _write_config(options: CreateOptions) -> None:
     config = json.dumps(options.config).encode()
     bundle.write_atomic(str(options.bundle / bundle.CONFIG), config, durable=False)
-
-
-async def _give_up_once(opening: "asyncio.Future[Streams]") -> None:
-    await _give_up(await opening)
 
 
 async def _give_up(streams: Streams) -> None:
