@@ -30,6 +30,7 @@ class Live:
     pending: "list[PendingStream]" = field(default_factory=list)
     backoff: float = 0.0
     keep: bool = False
+    removing: bool = False
 
     @property
     def id(self) -> str:

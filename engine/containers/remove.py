@@ -25,23 +25,33 @@ async def remove(context: Context, live: Live, *, force: bool) -> None:
         RuntimeFailure: something cannot be deleted; the container is dead and can be removed again.
     """
     _check(live, force=force)
-    if live.alive:
-        await _end(context, live)
-    async with live.lock:
-        if context.registry.get(live.id) is not live:
-            return  # removed by somebody else while we waited for the lock
-        _check(live, force=force)
-        if live.running:  # started again while we waited for the lock
-            await halt(context, live, SIGKILL, GRACE)
-        await live.settle()
-        await _delete(context, live)
+    live.removing = True
+    try:
+        await _remove(context, live, force=force)
+    finally:
+        live.removing = False
     context.publish(live, "destroy")
     _tell(live)
 
 
+async def _remove(context: Context, live: Live, *, force: bool) -> None:
+    if live.alive:
+        await _end(context, live)
+    async with live.lock:
+        _check_running(live, force=force)
+        if live.running:  # started again while we waited for the lock
+            await halt(context, live, SIGKILL, GRACE)
+        await live.settle()
+        await _delete(context, live)
+
+
 def _check(live: Live, *, force: bool) -> None:
-    if live.status is Status.REMOVING:
+    if live.removing:
         raise Conflict(f"removal of container {live.id} is already in progress")
+    _check_running(live, force=force)
+
+
+def _check_running(live: Live, *, force: bool) -> None:
     if not live.alive or force:
         return
     advice = "stop the container before removing or force remove"

@@ -4,13 +4,14 @@ from engine.containers import stop
 from engine.containers.context import Context
 from engine.containers.launch import launch
 from engine.containers.live import Live
-from engine.containers.start import check
+from engine.containers.start import check, check_kept
 
 
 async def restart(context: Context, live: Live, timeout: int | None, signal: str | None) -> None:
     """See `Containers.restart`."""
     number = stop.stop_signal(live, signal)
     async with live.lock:
+        check_kept(live)
         if live.alive:
             await _halt(context, live, number, stop.seconds(live, timeout))
         check(live)

@@ -220,7 +220,12 @@ def _apply_policies(context: Context, live: Live) -> None:
 def _remove_later(context: Context, live: Live) -> None:
     """Finish a removal that was begun: the lock is ours until we return."""
     context.change_state(live, status=Status.DEAD)
-    context.tasks.spawn(remove(context, live, force=True), f"remove {live.name}")
+    context.tasks.spawn(_remove(context, live), f"remove {live.name}")
+
+
+async def _remove(context: Context, live: Live) -> None:
+    with suppress(Conflict):  # somebody has asked for it meanwhile
+        await remove(context, live, force=True)
 
 
 def _strangers(context: Context) -> list[Path]:

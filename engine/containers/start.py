@@ -1,5 +1,7 @@
 """start: run a container that was created or has ended."""
 
+from contextlib import suppress
+
 from engine.containers.context import Context
 from engine.containers.launch import launch
 from engine.containers.live import Live
@@ -15,7 +17,8 @@ async def start(context: Context, live: Live) -> bool:
             return await _start(context, live)
     except EngineError:
         if live.record.host_config.auto_remove and not live.alive and _is_here(context, live):
-            await remove(context, live, force=True)
+            with suppress(Conflict):  # somebody else removes it already
+                await remove(context, live, force=True)
         raise
 
 
@@ -35,7 +38,12 @@ def check(live: Live) -> None:
     """Raises Conflict for a state from which nothing can be started."""
     if live.status is Status.PAUSED:
         raise Conflict("cannot start a paused container, try unpause instead")
-    if live.status in (Status.REMOVING, Status.DEAD):
+    check_kept(live)
+
+
+def check_kept(live: Live) -> None:
+    """Raises Conflict for a container that is being removed."""
+    if live.removing or live.status in (Status.REMOVING, Status.DEAD):
         raise Conflict("container is marked for removal and cannot be started")
 
 

@@ -18,9 +18,10 @@ GRACE = 30.0
 async def stop(context: Context, live: Live, timeout: int | None, signal: str | None) -> bool:
     """See `Containers.stop`."""
     number = stop_signal(live, signal)
+    was_alive = live.alive
     async with live.lock:
         if not live.alive:
-            return False
+            return was_alive  # who asked while it ran has what was asked for, whoever did it
         await halt(context, live, number, seconds(live, timeout))
     context.publish(live, "stop")
     return True
