@@ -36,8 +36,11 @@ class Fields:
 
     def texts(self, key: str) -> list[str]:
         """The strings of the list below `key`."""
+        values = self._list(key)
+        if _are_plain(values):
+            return values
         at = self.at(key)
-        return [self._text(value, f"{at}[{i}]") for i, value in enumerate(self._list(key))]
+        return [self._text(value, f"{at}[{i}]") for i, value in enumerate(values)]
 
     def absolute(self, key: str) -> str:
         """The absolute path below `key`."""
@@ -117,6 +120,15 @@ class Fields:
         if not value.isascii():
             _check_encodable(value, at)
         return value
+
+
+def _are_plain(values: list[Any]) -> bool:
+    """Whether all are strings in which nothing can be wrong, found without a look at each."""
+    try:
+        together = "".join(values)
+    except TypeError:
+        return False
+    return together.isascii() and "\0" not in together
 
 
 def _check_encodable(value: str, at: str) -> None:

@@ -4,7 +4,7 @@ Decides as libseccomp does for the same policy, with a binary search in place of
 library is needed in the container's way to exec, and the same policy is compiled once.
 """
 
-import json
+import marshal
 import platform
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -68,7 +68,7 @@ _FOREIGN = (
 _KNOWN = {*(a.oci for a in _ARCHITECTURES), *(f"SCMP_ARCH_{name}" for name in _FOREIGN)}
 _NATIVE = {"x86_64": "SCMP_ARCH_X86_64", "aarch64": "SCMP_ARCH_AARCH64"}
 _CACHE_SIZE = 64
-_cache: dict[tuple[str, str, bool], bytes] = {}
+_cache: dict[tuple[bytes, str, bool], bytes] = {}
 
 
 def compile(
@@ -87,7 +87,7 @@ def compile(
         Unsupported: a machine whose system calls have no numbers here.
     """
     arch = arch or platform.machine()
-    key = (json.dumps(policy, sort_keys=True), arch, enosys_for_newer)
+    key = (marshal.dumps(dict(policy), 2), arch, enosys_for_newer)  # 2: equal values, equal bytes
     if key not in _cache:
         program = _Compiler(policy, arch, enosys_for_newer).program()
         while len(_cache) >= _CACHE_SIZE:

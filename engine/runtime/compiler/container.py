@@ -2,7 +2,8 @@
 
 import re
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from engine.errors import InvalidArgument, Unsupported
@@ -161,7 +162,8 @@ def _paths(linux: Fields, name: str) -> tuple[str, ...]:
     return _without_nested(values) if name == "maskedPaths" else values
 
 
-def _without_nested(values: Iterable[str]) -> tuple[str, ...]:
+@lru_cache(64)  # most containers hide the same
+def _without_nested(values: tuple[str, ...]) -> tuple[str, ...]:
     """A path below another masked one is gone already, and the mask over it is read-only."""
     kept: list[str] = []
     for path in sorted(values):

@@ -1,6 +1,7 @@
 """`mounts`: option words to flags, and targets and sources that make sense."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from engine.errors import InvalidArgument
 from engine.runtime import mount, plan
@@ -19,6 +20,10 @@ _PROC_TARGETS = frozenset(
 )
 # Labelled by the kernel, or not at all.
 _UNLABELLED = frozenset({"bind", "proc", "sysfs", "mqueue", "cgroup", "cgroup2"})
+
+
+_MAPPINGS = {"uidMappings", "gidMappings"}
+_options = lru_cache(256)(mount.parse_options)  # most containers have the same mounts
 
 
 def compile_mounts(fields: Fields, spaces: Namespaces, label: str) -> tuple[plan.MountPlan, ...]:
@@ -52,7 +57,7 @@ def _check_target(fields: Fields, target: str) -> None:
 
 
 def _mount(each: Mount, path: str) -> plan.MountPlan:
-    options = mount.parse_options(each.options)
+    options = _options(each.options)
     bind = bool(options.flags & mount.MS_BIND) or each.type == "bind"
     _check(each, options, path or "rootfs", bind)
     return plan.MountPlan(
@@ -80,10 +85,12 @@ def _check(each: Mount, options: MountOptions, path: str, bind: bool) -> None:
 
 
 def _idmap(
-    each: Fields, options: Sequence[str], spaces: Namespaces
+    each: Fields, options: tuple[str, ...], spaces: Namespaces
 ) -> tuple[plan.Mappings, plan.Mappings, bool] | tuple[()]:
     """config.md, "Mounts": without mappings of its own, those of the container are meant."""
-    word = mount.parse_options(options).idmap
+    word = _options(options).idmap
+    if not word and not each.value.keys() & _MAPPINGS:
+        return ()
     uids, gids = mappings(each, "uidMappings"), mappings(each, "gidMappings")
     if bool(uids) != bool(gids):
         lacking = "gidMappings" if uids else "uidMappings"
