@@ -10,12 +10,12 @@ import os
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
 
-from engine.runtime import devices, namespaces, rlimits, syscalls, terminal
+from engine.runtime import devices, gate, namespaces, rlimits, syscalls, terminal
 from engine.runtime.plan import ExecPlan, InitPlan
 from engine.runtime.rootfs import hide, paths, root
 from engine.runtime.rootfs.mounts import Mounter, clone_sources
 
-from . import gate, identity, program, settings
+from . import identity, program, settings
 from .channel import ATTACHED, ERROR, PID, READY, START, Channel, StepFailed
 
 _KILL = 9

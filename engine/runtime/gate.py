@@ -5,7 +5,7 @@ container's directory. Init holds one descriptor for reading and writing of each
 was cloned, so that nothing has to be opened or connected under the container's seccomp policy.
 
 From `start`: one byte. From init: GO when it is about to execute, then nothing but the end of
-file; or an `error` message as in `channel`, with or without GO before it.
+file; or an `error` message as in `init.channel`, with or without GO before it.
 """
 
 import errno
@@ -13,7 +13,7 @@ import marshal
 import os
 from typing import Any
 
-from .channel import StepFailed
+from engine.errors import RuntimeFailure
 
 ENTRY, ANSWER = "start.fifo", "started.fifo"
 GO = b"\0"
@@ -47,7 +47,8 @@ def tell(answer: int, *message: Any) -> None:
 def release(directory: str) -> None:
     """Have the init that waits in `directory` execute its program; blocks until it has.
 
-    The caller has made sure that init lives, and that nobody else releases it. Raises StepFailed.
+    The caller has made sure that init lives, and that nobody else releases it. Raises
+    RuntimeFailure with the step that failed.
     """
     answer = os.open(f"{directory}/{ANSWER}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -81,11 +82,11 @@ def _read_all(fd: int) -> bytes:
 def _judge(told: bytes) -> None:
     message = told.removeprefix(GO)
     if message:
-        _, step, number, text = marshal.loads(message)
-        raise StepFailed(step, number, text)
+        _, step, _, text = marshal.loads(message)
+        raise RuntimeFailure(text if step in ("lookup", "exec") else f"{step}: {text}")
     if not told:
         raise _died()
 
 
-def _died() -> StepFailed:
-    return StepFailed("start", 0, "the container's init died before it could be started")
+def _died() -> RuntimeFailure:
+    return RuntimeFailure("the container's init died before it could be started")

@@ -1,0 +1,102 @@
+"""The container's cgroup: where `linux.cgroupsPath` says that it is."""
+
+import errno
+import os
+
+from engine.errors import InvalidArgument
+from engine.ociruntime.record import Record
+from engine.runtime.cgroups import Manager, detect, files
+
+
+def path_of(cgroups_path: str, container_id: str, *, systemd: bool) -> str:
+    """The cgroup below each hierarchy's root, without a leading slash.
+
+    `cgroups_path` is a path, or with `systemd` `slice:prefix:name`, for which systemd's own rule
+    (systemd.slice(5)) gives the path: `a-b.slice:p:n` is `a.slice/a-b.slice/p-n.scope`.
+
+    Raises InvalidArgument.
+    """
+    if systemd:
+        return _scope(cgroups_path, container_id)
+    path = cgroups_path.strip("/") or container_id
+    if any(part in {"", ".", ".."} for part in path.split("/")):
+        raise InvalidArgument(f"linux.cgroupsPath: must be a plain path, got {cgroups_path!r}")
+    return path
+
+
+def _scope(text: str, container_id: str) -> str:
+    parts = text.split(":") if text else ["", "berth", container_id]
+    if len(parts) != 3 or "/" in text:
+        raise InvalidArgument(
+            f"linux.cgroupsPath: expected slice:prefix:name for systemd cgroups, got {text!r}"
+        )
+    parent, prefix, name = parts
+    unit = name if name.endswith(".slice") else f"{prefix}-{name}.scope" if prefix else name
+    return f"{_slices(parent or 'system.slice')}/{unit}".strip("/")
+
+
+def _slices(name: str) -> str:
+    if name == "-.slice":
+        return ""
+    stem = name.removesuffix(".slice")
+    words = stem.split("-")
+    if not name.endswith(".slice") or not all(words):
+        raise InvalidArgument(f"linux.cgroupsPath: {name!r} is not the name of a slice")
+    return "/".join(f"{'-'.join(words[: n + 1])}.slice" for n in range(len(words)))
+
+
+def manager(kept: Record) -> Manager:
+    """The cgroup of a container that was made."""
+    return Manager(detect(), kept.cgroup)
+
+
+def join(group: Manager, pid: int, init: int, wanted: list[str]) -> None:
+    """Move `pid` into the container's cgroup, or into the sub-cgroups `wanted` of it.
+
+    Each of these is `<path>`, for every hierarchy, or `<controllers>:<path>`. On cgroup v2 a cgroup
+    that has handed its controllers on takes no process (EBUSY): then it goes to where the process
+    `init` is, as in runc. Raises InvalidArgument or OSError.
+    """
+    if wanted:
+        _join_below(group, pid, wanted)
+        return
+    try:
+        group.attach(pid)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        _follow(group, pid, init)
+
+
+def _join_below(group: Manager, pid: int, wanted: list[str]) -> None:
+    for text in wanted:
+        controllers, colon, path = text.rpartition(":")
+        below = path.strip("/")
+        if ".." in below.split("/"):
+            raise InvalidArgument(f"{path} is not a sub cgroup path")
+        places = _places(group, controllers.split(",")) if colon else group.directories()
+        for place in places:
+            directory = f"{place}/{below}" if below else place
+            if not os.path.isdir(directory):
+                raise InvalidArgument(f"--cgroup: {directory} does not exist")
+            files.write(f"{directory}/cgroup.procs", str(pid))
+
+
+def _places(group: Manager, controllers: list[str]) -> list[str]:
+    found = []
+    for name in controllers:
+        place = group.find(name, name)
+        if place is None:
+            raise InvalidArgument(f"--cgroup: no controller {name!r} here")
+        found.append(place[1])
+    return found
+
+
+def _follow(group: Manager, pid: int, init: int) -> None:
+    if group.unified is None or group.layout.unified is None:
+        raise InvalidArgument("the container's cgroup takes no process")
+    for line in files.read(f"/proc/{init}/cgroup").splitlines():
+        number, _, path = line.split(":", 2)
+        if number == "0":
+            base = group.layout.unified.mount_point
+            files.write(f"{base}{path}/cgroup.procs", str(pid))

@@ -1,0 +1,1 @@
+"""One module a verb: what `berth-runtime <verb>` does, as `run(call)`."""
