@@ -22,8 +22,16 @@ FILES = {
     for name, flag in FLAGS.items()
 }
 
+_AT_BIRTH = syscalls.CLONE_NEWPID | syscalls.CLONE_NEWUSER
+_LATER = syscalls.CLONE_NEWCGROUP | syscalls.CLONE_NEWTIME
+
 _Join = Sequence[tuple[int, str]]
-_Mapping = Sequence[tuple[int, int, int]]
+Mapping = Sequence[tuple[int, int, int]]
+
+
+def at_birth(flags: int) -> int:
+    """Those of new namespaces that a process is cloned into; the rest it makes itself."""
+    return flags & ~_LATER
 
 
 def enter_pid_namespace(namespaces: _Join) -> int | None:
@@ -51,9 +59,8 @@ def leave_pid_namespace(own: int | None) -> None:
 
 
 def join(namespaces: _Join) -> None:
-    """Join each namespace by path; pid namespaces were entered at birth, user goes first."""
-    wanted = [each for each in namespaces if each[0] != syscalls.CLONE_NEWPID]
-    wanted.sort(key=lambda each: each[0] != syscalls.CLONE_NEWUSER)
+    """Join each namespace by path, but for user and pid namespaces, which were entered at birth."""
+    wanted = [each for each in namespaces if not each[0] & _AT_BIRTH]
     opened = [(flag, os.open(path, os.O_RDONLY | os.O_CLOEXEC)) for flag, path in wanted]
     for flag, fd in opened:
         syscalls.setns(fd, flag)
@@ -68,7 +75,7 @@ def _join(flag: int, path: str) -> None:
         os.close(fd)
 
 
-def write_id_maps(pid: int, uids: _Mapping, gids: _Mapping) -> None:
+def write_id_maps(pid: int, uids: Mapping, gids: Mapping) -> None:
     """Map the ids of `pid`'s new user namespace (user_namespaces(7)); once only."""
     if os.geteuid() != 0:
         _write(f"/proc/{pid}/setgroups", "deny")  # an unprivileged writer must give this up
@@ -76,7 +83,7 @@ def write_id_maps(pid: int, uids: _Mapping, gids: _Mapping) -> None:
     _write(f"/proc/{pid}/uid_map", _lines(uids))
 
 
-def _lines(mappings: _Mapping) -> str:
+def _lines(mappings: Mapping) -> str:
     return "".join(f"{inside} {outside} {count}\n" for inside, outside, count in mappings)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from .mount import Mount
-from .syscalls import CLONE_NEWCGROUP
+from .syscalls import CLONE_NEWCGROUP, CLONE_NEWUSER
 
 _Wire = tuple[Any, ...]
 Mappings = tuple[tuple[int, int, int], ...]
@@ -179,7 +179,8 @@ class InitPlan(NamedTuple):
     @property
     def special(self) -> bool:
         """Whether it needs what is loaded, or done by the process that makes it, only on demand."""
-        return bool(self.extras or self.process.extras)
+        user = self.unshare & CLONE_NEWUSER
+        return bool(self.extras or self.process.extras or user)
 
     @property
     def namespaces(self) -> int:

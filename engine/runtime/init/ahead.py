@@ -37,7 +37,8 @@ def spawn_ahead() -> Child:
 def suits(plan: InitPlan, payload: bytes) -> bool:
     """Whether what was made ahead is right for `plan` (the value of `payload`)."""
     own_pids = bool(plan.unshare & syscalls.CLONE_NEWPID)
-    return own_pids and not plan.unshare & ~(NAMESPACES | _LATER) and len(payload) <= LARGEST
+    usual = not plan.unshare & ~(NAMESPACES | _LATER) and not plan.special
+    return own_pids and usual and len(payload) <= LARGEST
 
 
 def assign(child: Child, payload: bytes) -> None:

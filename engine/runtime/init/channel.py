@@ -2,7 +2,9 @@
 
 A SOCK_SEQPACKET pair, one marshalled tuple a message. From init: `ready` (warnings; with the
 terminal's master as SCM_RIGHTS), `pid` (exec sessions: the pid seen from the host), `error`
-(step, errno, text). To init: `attached` (it is in its cgroup, and its ids are mapped), `start`.
+(step, errno, text), and of few `hooks` (run those outside, answer `hooked`) and `listener` (the
+number of its seccomp notify descriptor). To init: `attached` (it is in its cgroup, and its ids are
+mapped), `start`.
 The end closes by itself when the program is executed: an end of file after `start` is success.
 """
 
@@ -18,6 +20,9 @@ PID = "pid"
 ERROR = "error"
 ATTACHED = "attached"
 START = "start"
+HOOKS = "hooks"
+HOOKED = "hooked"
+LISTENER = "listener"
 
 _LARGEST = 64 * 1024
 
@@ -63,6 +68,10 @@ class Channel:
             return
         rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
         self._socket.sendmsg([marshal.dumps(message)], rights, _socket.MSG_NOSIGNAL)
+
+    def write(self, *message: Any) -> None:
+        """Send one message by write(2), which every seccomp policy lets through."""
+        os.write(self.fd, marshal.dumps(message))
 
     def receive(self, bound: float | None = None) -> tuple[tuple[Any, ...], list[int]] | None:
         """The next message and its descriptors; None at the end of file.

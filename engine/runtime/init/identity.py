@@ -8,6 +8,8 @@ import stat
 from engine.runtime import capabilities, syscalls
 from engine.runtime.plan import ExecPlan
 
+from .channel import LISTENER, Channel
+
 _KEYRING_REFUSALS = (errno.EPERM, errno.ENOSYS, errno.EDQUOT, errno.EACCES)
 # 9 and 19 are fixed by the kernel, 32 and 33 are the C library's own.
 _HIDDEN_SIGNALS = (32, 33)
@@ -24,7 +26,7 @@ def leave_keyring() -> None:
             raise
 
 
-def become(plan: ExecPlan) -> list[str]:
+def become(plan: ExecPlan, channel: Channel) -> list[str]:
     """Switch to the plan's user with the plan's capabilities; returns warnings.
 
     Follows runc's order: a filter that must be loaded with privilege comes before the user
@@ -33,7 +35,7 @@ def become(plan: ExecPlan) -> list[str]:
     if plan.no_new_privileges:
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     else:
-        load_seccomp(plan)
+        load_seccomp(plan, channel)
     sets, missing = capabilities.available(plan.capabilities)
     capabilities.drop_bounding(plan.capabilities.bounding)
     syscalls.prctl(syscalls.PR_SET_KEEPCAPS, 1)
@@ -54,10 +56,22 @@ def _set_ids(plan: ExecPlan) -> None:
     os.setresuid(plan.uid, plan.uid, plan.uid)
 
 
-def load_seccomp(plan: ExecPlan) -> None:
-    """Load the plan's filter, if it has one; it holds for everything from here on."""
-    if plan.seccomp:
+def load_seccomp(plan: ExecPlan, channel: Channel) -> None:
+    """Load the plan's filter, if it has one; it holds for everything from here on.
+
+    A listener is told at once, because any call after this one may wait for it.
+    """
+    if not plan.seccomp:
+        return
+    if not has_listener(plan):
         syscalls.seccomp_set_filter(plan.seccomp, plan.seccomp_flags)
+        return
+    channel.write(LISTENER, syscalls.seccomp_set_filter(plan.seccomp, plan.seccomp_flags))
+
+
+def has_listener(plan: ExecPlan) -> bool:
+    """Whether somebody answers for calls; then the filter is loaded while there is a maker."""
+    return bool(plan.extras and plan.extras.listener)
 
 
 def own_streams(uid: int, terminal: bool) -> None:

@@ -10,12 +10,11 @@ import os
 from typing import Any, NoReturn
 
 from engine.runtime import signals, syscalls
-from engine.runtime.namespaces import enter_pid_namespace, leave_pid_namespace, write_id_maps
+from engine.runtime.namespaces import enter_pid_namespace, leave_pid_namespace
 from engine.runtime.plan import ExecPlan, InitPlan
 
 from . import steps
-from .channel import ATTACHED, ERROR, PID, READY, START, Channel, StepFailed, pair
-from .settings import set_oom_score
+from .channel import ATTACHED, ERROR, HOOKS, LISTENER, PID, READY, START, Channel, StepFailed, pair
 
 Streams = tuple[int, ...]
 """Descriptors that become 0, 1, 2 and so on, and that the program inherits."""
@@ -37,6 +36,9 @@ class Child:
         self.channel = channel
         self.terminal: int | None = None  # the pty's master, once ready; the monitor owns it
         self.warnings: tuple[str, ...] = ()
+        self.plan: InitPlan | None = None  # of one that was made by `outside`
+        self.process: ExecPlan | None = None  # of that, or of an exec session
+        self.target = -1  # a pidfd of the container's init, of an exec session
 
     def fileno(self) -> int:
         """The channel's descriptor, for a selector: readable once ready, failed or dead."""
@@ -55,6 +57,11 @@ class Child:
     def wait_ready(self) -> None:
         """Block until everything is set up but the exec. Raises StepFailed."""
         message, fds = self._receive("init")
+        while message[0] in (HOOKS, LISTENER):
+            from . import outside  # nothing that most monitors ever need
+
+            outside.answer(self, message)
+            message, fds = self._receive("init")
         if message[0] != READY:
             raise StepFailed("init", 0, f"unexpected message {message[0]!r}")
         self.warnings += tuple(message[1])
@@ -70,6 +77,16 @@ class Child:
         self.channel.close()
         if received is not None:
             raise _failure(received[0])
+
+    def discard(self) -> None:
+        """Kill it and let go of it; whoever is its parent reaps it."""
+        syscalls.pidfd_send_signal(self.pidfd, signals.SIGKILL)
+        self.close()
+        try:  # noqa: SIM105 (as above)
+            os.waitpid(self.pid, 0)
+        except ChildProcessError:
+            pass  # a sibling, which its parent reaps
+        os.close(self.pidfd)
 
     def close(self) -> None:
         """Close the channel; a process that has not been started exits."""
@@ -113,11 +130,15 @@ def spawn(
     `gate.release`, and it outlives the caller. Raises OSError when the clone is refused. Call it
     from a single-threaded process only.
     """
+    if plan.special:
+        from . import outside  # nothing that most containers need
+
+        return outside.spawn(plan, stdio, cgroup_fd=cgroup_fd, sibling=sibling, gate=gate)
     own = enter_pid_namespace(plan.join)
     try:
         flags = plan.unshare & ~syscalls.CLONE_NEWCGROUP | sibling * syscalls.CLONE_PARENT
         gated = gate is not None
-        child = clone(
+        return clone(
             lambda channel: steps.run(plan, channel, gated=gated),
             flags,
             stdio,
@@ -126,9 +147,6 @@ def spawn(
         )
     finally:
         leave_pid_namespace(own)
-    if plan.unshare & syscalls.CLONE_NEWUSER:
-        _set_from_outside(child, plan)
-    return child
 
 
 def spawn_exec(
@@ -153,14 +171,9 @@ def spawn_exec(
         (target,),
         cgroup_fd,
     )
-    try:
-        return _adopt(helper.channel)
-    except BaseException:
-        helper.close()
-        raise
-    finally:
-        os.waitpid(helper.pid, 0)
-        os.close(helper.pidfd)
+    child = adopt(helper, bound=EXEC_BOUND)
+    child.process, child.target = plan, target
+    return child
 
 
 def clone(
@@ -181,28 +194,23 @@ def clone(
     return Child(pid, pidfd, Channel(ours))
 
 
-def _adopt(channel: Channel) -> Child:
-    received = channel.receive()
-    if received is None:
-        raise StepFailed("join", 0, "the process died while it joined the container")
-    if received[0][0] != PID:
-        raise _failure(received[0])
-    pid = int(received[0][1])
-    return Child(pid, os.pidfd_open(pid), channel, bound=EXEC_BOUND)
-
-
-def _set_from_outside(child: Child, plan: InitPlan) -> None:
-    """What a process of a user namespace cannot do itself: map its ids, set its OOM score."""
+def adopt(helper: Child, *, reaped: bool = True, bound: float | None = None) -> Child:
+    """The process that `helper` has made in its own place; the helper's end is waited for."""
     try:
-        write_id_maps(child.pid, plan.uid_mappings, plan.gid_mappings)
-        if plan.process.oom_score_adj is not None:
-            child.warnings += tuple(set_oom_score(plan.process.oom_score_adj, child.pid))
-    except OSError as error:
-        os.kill(child.pid, signals.SIGKILL)
-        child.close()
-        os.waitpid(child.pid, 0)
-        os.close(child.pidfd)
-        raise StepFailed("user namespace", error.errno or 0, str(error)) from error
+        received = helper.channel.receive()
+        if received is None:
+            raise StepFailed("join", 0, "the process died while it joined the container")
+        if received[0][0] != PID:
+            raise _failure(received[0])
+        pid = int(received[0][1])
+        return Child(pid, os.pidfd_open(pid), helper.channel, bound=bound)
+    except BaseException:
+        helper.close()
+        raise
+    finally:
+        if reaped:
+            os.waitpid(helper.pid, 0)
+        os.close(helper.pidfd)
 
 
 def _live(body: steps.Body, stdio: Streams, channel_fd: int, extra: tuple[int, ...]) -> NoReturn:

@@ -16,49 +16,12 @@ from engine.runtime.rootfs import hide, paths, root
 from engine.runtime.rootfs.mounts import Mounter, clone_sources
 
 from . import identity, program, settings
-from .channel import ATTACHED, ERROR, PID, READY, START, Channel, StepFailed
+from .channel import ERROR, PID, READY, START, Channel, StepFailed
+from .context import Context, InitContext
 
 _KILL = 9
 
 Body = Callable[[Channel], None]
-
-
-class Context:
-    """What the steps of one start hand on to each other."""
-
-    def __init__(self, process: ExecPlan, channel: Channel) -> None:
-        self.process = process
-        self.channel = channel
-        self.root = -1
-        self.master = -1
-        self.slave = -1
-        self.attached = False
-        self.warnings: list[str] = []
-        self.environment: dict[bytes, bytes] = {}
-        self.own_binary = _own_binary()
-        self.gate: tuple[int, int] | None = None
-        self.orphaned = False  # whether it goes on without its parent
-
-    def wait_attached(self) -> None:
-        """Block until this process is in its cgroup; a process cloned ahead gets its streams."""
-        if not self.attached:
-            for number, fd in enumerate(self.channel.expect(ATTACHED)):
-                os.dup2(fd, number)
-                os.close(fd)
-            self.attached = True
-
-
-class InitContext(Context):
-    """The same for a container's first process."""
-
-    def __init__(self, plan: InitPlan, channel: Channel, gated: bool) -> None:
-        super().__init__(plan.process, channel)
-        if gated:
-            self.gate = channel.fd + 1, channel.fd + 2
-            self.orphaned = True
-        self.plan = plan
-        self.clones: dict[int, int] = {}
-        self.mounter: Mounter | None = None
 
 
 _C = TypeVar("_C", bound=Context)
@@ -66,14 +29,17 @@ Step = tuple[str, Callable[[InitContext], None]]
 ExecStep = tuple[str, Callable[[Context], None]]
 
 
-def run(plan: InitPlan, channel: Channel, *, gated: bool = False) -> NoReturn:
+def run(
+    plan: InitPlan, channel: Channel, *, gated: bool = False, sourced: bool = False
+) -> NoReturn:
     """Set a container up in this freshly cloned process and execute its program.
 
     Sends `ready` once everything but the exec is done and blocks until `start`; a failure is sent
     as `error` and ends the process. See `channel` for the messages. With a gate, whose descriptors
-    follow the channel's, `start` means that it is to wait there, and may lose its parent.
+    follow the channel's, `start` means that it is to wait there, and may lose its parent. Where the
+    sources of bind mounts are given, too, their descriptors come next.
     """
-    guarded(lambda: _run_init(plan, channel, gated), channel)
+    guarded(lambda: _run_init(plan, channel, gated, sourced), channel)
 
 
 def run_exec(plan: ExecPlan, channel: Channel, join: int, *, orphaned: bool = False) -> NoReturn:
@@ -99,11 +65,6 @@ def settle_descriptors(inherited: Sequence[int], channel: int, extra: Sequence[i
     return len(inherited)
 
 
-def _own_binary() -> tuple[int, int]:
-    status = os.stat("/proc/self/exe")
-    return status.st_dev, status.st_ino
-
-
 def guarded(body: Callable[[], None], channel: Channel) -> NoReturn:
     """Run to the exec or to an error message; nothing returns into the monitor's own frames."""
     gc.disable()  # a collection would touch, and so copy, the pages shared with the monitor
@@ -117,8 +78,8 @@ def guarded(body: Callable[[], None], channel: Channel) -> NoReturn:
         os._exit(255)
 
 
-def _run_init(plan: InitPlan, channel: Channel, gated: bool) -> None:
-    context = InitContext(plan, channel, gated)
+def _run_init(plan: InitPlan, channel: Channel, gated: bool, sourced: bool) -> None:
+    context = InitContext(plan, channel, gated, sourced)
     for name, step in INIT_STEPS:
         _do(name, step, context)
     _finish(context)
@@ -128,6 +89,8 @@ def _run_exec(plan: ExecPlan, channel: Channel, join: int, orphaned: bool) -> No
     context = Context(plan, channel)
     context.orphaned = orphaned
     _do("oom score", _oom_score, context)
+    if plan.extras:
+        _do("process", _before_joining, context)
     _do("join", lambda _: _join_container(channel, channel.fd + 1, join), context)
     context.root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     for name, step in EXEC_STEPS:
@@ -159,22 +122,36 @@ def _namespaces(context: InitContext) -> None:
         syscalls.set_dumpable(False)  # the others in that namespace must not look in here
     if not plan.unshare & syscalls.CLONE_NEWUSER:
         _oom_score(context)  # before a user namespace is joined, where it could only be refused
+    if plan.unshare & syscalls.CLONE_NEWTIME:
+        from . import extras
+
+        extras.make_time_namespace(plan.extras.time_offsets if plan.extras else ())
     namespaces.join(plan.join)
-    if plan.namespaces & syscalls.CLONE_NEWUSER:
+
+
+def _sources(context: InitContext) -> None:
+    if context.clones is None:
+        context.clones = clone_sources(context.plan.mounts)
+
+
+def _root(context: InitContext) -> None:
+    plan = context.plan
+    root.isolate(plan.root_propagation)
+    context.root = root.mount_root(plan.root, plan.rootfs_mounts, plan.root_propagation)
+
+
+def _own_ids(context: InitContext) -> None:
+    """Become the namespace's root, for files made from here on.
+
+    Until the root file system is found, this process is the one who owns it on the host.
+    """
+    if context.plan.namespaces & syscalls.CLONE_NEWUSER:
         os.setresgid(0, 0, 0)
         os.setresuid(0, 0, 0)
 
 
-def _sources(context: InitContext) -> None:
-    context.clones = clone_sources(context.plan.mounts)
-
-
-def _root(context: InitContext) -> None:
-    root.isolate(context.plan.root_propagation)
-    context.root = root.mount_root(context.plan.root, context.plan.rootfs_mounts)
-
-
 def _mounts(context: InitContext) -> None:
+    assert context.clones is not None
     context.mounter = Mounter(context.root, context.plan.mounts, context.clones)
     context.mounter.make()
 
@@ -205,6 +182,19 @@ def _cgroup(context: InitContext) -> None:
         syscalls.unshare(syscalls.CLONE_NEWCGROUP)
     assert context.mounter is not None
     context.mounter.make_cgroup(context.plan.cgroup_view)
+
+
+def _hooks(context: InitContext) -> None:
+    """The container is there but for the pivot: the runtime's own files are still in sight."""
+    plan = context.plan
+    if plan.extras and plan.extras.hooks:
+        from . import extras
+
+        extras.create_hooks(plan.extras, context.channel, context.root)
+    if plan.process.extras:
+        from . import extras
+
+        extras.set_labels(plan.process.extras)
 
 
 def _hidden(context: InitContext) -> None:
@@ -257,6 +247,10 @@ def _report_terminal(context: Context) -> None:
 
 
 def _limits(context: Context) -> None:
+    if context.process.extras:
+        from . import extras
+
+        extras.apply(context.process.extras)
     context.warnings += rlimits.apply(context.process.rlimits)
 
 
@@ -264,13 +258,15 @@ def _user(context: Context) -> None:
     """As runc does: enter the directory with root's rights or, as NFS homes need, the user's."""
     reached = _change_directory(context.process.cwd, False)
     context.environment = identity.environment(context.process)
-    context.warnings += identity.become(context.process)
+    context.warnings += identity.become(context.process, context.channel)
     if not reached:
         _change_directory(context.process.cwd, True)
     _check_cwd(context.process.cwd)
     identity.default_signals()
     if not context.orphaned:
         syscalls.set_parent_death_signal(_KILL)  # only now: a change of user would take it back
+    if context.process.no_new_privileges and identity.has_listener(context.process):
+        identity.load_seccomp(context.process, context.channel)
 
 
 def _change_directory(path: str, required: bool) -> bool:
@@ -304,12 +300,16 @@ def _finish(context: Context) -> NoReturn:
     if context.gate:
         context.channel.leave(context.gate[1])
         gate.wait(context.gate[0])
+    if isinstance(context, InitContext) and context.plan.extras:
+        from . import extras
+
+        extras.start_hooks(context.plan.extras)
     path = _find(context)
     program.refuse_own_binary(path, context.own_binary)
     if context.gate:
         gate.tell(context.gate[1])
-    if plan.no_new_privileges:
-        _do("seccomp", lambda c: identity.load_seccomp(c.process), context)
+    if plan.no_new_privileges and not identity.has_listener(plan):
+        _do("seccomp", lambda c: identity.load_seccomp(c.process, c.channel), context)
     program.execute(path, plan.args, context.environment)
 
 
@@ -345,20 +345,35 @@ def _exec_console(context: Context) -> None:
         _terminal(context)
 
 
+def _before_joining(context: Context) -> None:
+    """While the files of this program and the host's /proc are in sight."""
+    from . import extras
+
+    assert context.process.extras
+    extras.set_labels(context.process.extras)
+    extras.run_on_first(context.process.extras)
+
+
 def _wait_attached(context: Context) -> None:
     context.wait_attached()
+    if context.process.extras:
+        from . import extras
+
+        extras.run_on(context.process.extras)
 
 
 INIT_STEPS: tuple[Step, ...] = (
     ("namespaces", _namespaces),
     ("mount sources", _sources),
     ("root", _root),
+    ("user namespace", _own_ids),
     ("mounts", _mounts),
     ("devices", _devices),
     ("terminal", _console),
     ("settings", _names),
     ("working directory", _make_cwd),
     ("cgroup", _cgroup),
+    ("hooks", _hooks),
     ("hidden paths", _hidden),
     ("pivot", _pivot),
     ("session", _session),

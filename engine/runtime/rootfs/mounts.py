@@ -107,6 +107,7 @@ class Mounter:
         os.close(source)
 
     def _fresh(self, mount: MountPlan) -> None:
+        covered = self._covered(mount)
         target = self._target(mount, True)
         late = mount.flags & words.MS_RDONLY and mount.type in _LATE_READONLY
         flags = mount.flags & ~words.MS_RDONLY if late else mount.flags
@@ -114,10 +115,39 @@ class Mounter:
             _mount_fresh(mount, target, flags)
         finally:
             os.close(target)
+        if covered is not None:
+            self._inherit(mount, covered)
         if late:
             self._readonly.append(mount.target)
-        if mount.type == "proc" or mount.propagation:
+        if mount.type == "proc" or mount.propagation or mount.tree_set or mount.tree_cleared:
             self._after(mount)
+
+    def _covered(self, mount: MountPlan) -> int | None:
+        """The image's directory that a tmpfs takes something from."""
+        if mount.type != "tmpfs" or ("mode=" in mount.data and not mount.copy_up):
+            return None
+        try:
+            return paths.open_path(self._root, mount.target, os.O_PATH | os.O_DIRECTORY)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def _inherit(self, mount: MountPlan, covered: int) -> None:
+        """As runc does: the mode, unless it is given, and with tmpcopyup all that is in there."""
+        made = paths.open_path(self._root, mount.target, os.O_PATH | os.O_DIRECTORY)
+        status = os.fstat(covered)
+        try:
+            if mount.copy_up:
+                from . import copyup  # few ask for it
+
+                copyup.copy(covered, made)
+                os.chown(paths.magic(made), status.st_uid, status.st_gid)
+            if "mode=" not in mount.data:
+                os.chmod(paths.magic(made), stat.S_IMODE(status.st_mode))
+        except OSError as error:
+            raise _failed(mount, error) from error
+        finally:
+            os.close(covered)
+            os.close(made)
 
     def _after(self, mount: MountPlan) -> None:
         made = paths.open_path(self._root, mount.target)
@@ -126,6 +156,10 @@ class Mounter:
         if mount.propagation:
             kind = mount.propagation & words.PROPAGATION_FLAGS
             syscalls.mount_setattr(made, propagation=kind)
+        if mount.tree_set or mount.tree_cleared:
+            syscalls.mount_setattr(
+                made, attributes=mount.tree_set, clear=mount.tree_cleared, recursive=True
+            )
         os.close(made)
 
     def _target(self, mount: MountPlan, directory: bool) -> int:

@@ -19,12 +19,14 @@ def isolate(propagation: int) -> None:
     syscalls.mount(None, "/", None, kind | words.MS_REC)
 
 
-def mount_root(root: str, layers: Sequence[MountPlan]) -> int:
+def mount_root(root: str, layers: Sequence[MountPlan], propagation: int = 0) -> int:
     """Mount the root file system at `root` and open it as a handle.
 
-    Without `layers`, `root` is bound on itself, which makes it the mount that pivot_root needs.
+    Without `layers`, `root` is bound on itself, which makes it the mount that pivot_root needs; as
+    a slave it still hears of what the host mounts there.
     """
-    own = MountPlan("bind", root, "", words.MS_BIND | words.MS_REC, 0, 0, 0, "")
+    kept = propagation if propagation & words.MS_SLAVE else 0
+    own = MountPlan("bind", root, "", words.MS_BIND | words.MS_REC, kept, 0, 0, "")
     for layer in layers or (own,):
         if layer.type == "bind":
             _attach(clone(layer), root)
