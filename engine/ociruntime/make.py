@@ -55,7 +55,8 @@ class Wanted:
 
     def _compile(self) -> InitPlan:
         resolved = bundles.resolve(self.config, self.bundle)
-        return plan.compile(resolved, (), warnings=self.warnings)
+        called = {"container_id": self.call.container_id, "bundle": self.bundle}
+        return plan.compile(resolved, (), warnings=self.warnings, **called)
 
     def record(self) -> Record:
         """A directory of its own with a first record. Raises Conflict, InvalidArgument."""

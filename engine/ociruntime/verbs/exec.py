@@ -50,7 +50,14 @@ def _target(kept: Record, call: Call) -> int:
 
 def _compile(kept: Record, call: Call, warnings: list[str]) -> ExecPlan:
     program = bundle.read_bytes(f"{kept.directory}/{record.SECCOMP}") or b""
-    compiled = plan.compile_exec(_process(kept, call), warnings=warnings)
+    data = bundle.read_bytes(f"{kept.directory}/{record.CONFIG}") or b""
+    compiled = plan.compile_exec(
+        _process(kept, call),
+        warnings=warnings,
+        config=bundles.parse(data, record.CONFIG),
+        container_id=kept.id,
+        bundle=kept.bundle,
+    )
     return compiled.with_seccomp(program, kept.seccomp_flags)
 
 
