@@ -159,12 +159,14 @@ async def take_up(context: Context, live: Live) -> None:
         return
     if _is_lost(context, live):
         bundle = context.paths.bundle(live.id)
-        if _is_damaged(bundle):
+        is_damaged = _is_damaged(bundle)
+        monitor = await context.launcher.adopt(live.id, bundle)
+        if is_damaged:
+            fate = "is ended" if monitor is None else "goes on"
             context.warn(
                 f"container {live.name} ({live.id[:12]}): its bundle {bundle} is damaged: what "
-                "ran in it is ended"
+                f"ran in it {fate}"
             )
-        monitor = await context.launcher.adopt(live.id, bundle)
         if monitor is not None and monitor.status == state.Status.RUNNING:
             _adopt(context, live, monitor)
             exec.restore(context, live)
@@ -177,7 +179,7 @@ async def take_up(context: Context, live: Live) -> None:
 
 
 def _is_damaged(bundle: Path) -> bool:
-    """A state that is there and cannot be understood: nobody can find its monitor any more."""
+    """A state that is there and cannot be understood: only its socket leads to its monitor."""
     return (bundle / STATE).exists() and state.read(str(bundle)) is None
 
 

@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,10 +119,12 @@ class Launcher:
             await asyncio.shield(_undo(container_id, options.bundle, request.cgroup))
             raise
         description["warnings"] = [*warnings, *description["warnings"]]
-        return self._handle(options.bundle, streams, description)
+        return self._handle(options.bundle, streams, description, late.part(options.config))
 
-    def _handle(self, path: Path, streams: Streams, description: Message) -> Monitor:
-        monitor = Monitor(path, streams, description, forget=self._monitors.discard)
+    def _handle(
+        self, path: Path, streams: Streams, description: Message, config: late.Config
+    ) -> Monitor:
+        monitor = Monitor(path, streams, description, config=config, forget=self._monitors.discard)
         self._monitors.add(monitor)
         return monitor
 
@@ -221,10 +224,14 @@ class Launcher:
                 was touched: the container may be well, and asking again may work.
         """
         known = await asyncio.to_thread(state.read, str(bundle))
-        if known is not None and known.id == container_id and known.monitor_alive():
+        if known is None:
+            with suppress(OSError, EngineError):  # nobody there, or none that we could know
+                async with asyncio.timeout(ADOPT_BOUND):
+                    return await self._meet(bundle, container_id)
+        elif known.id == container_id and known.monitor_alive():
             try:
                 async with asyncio.timeout(ADOPT_BOUND):
-                    return await self._meet(bundle, known)
+                    return await self._meet(bundle, container_id)
             except (OSError, EngineError) as error:
                 if known.monitor_alive() and not await _ends(known):
                     raise _silent(known) from error
@@ -245,16 +252,19 @@ class Launcher:
         cgroup = known.cgroup if known is not None else f"{self._cgroup_parent}/{container_id}"
         await _undo(container_id, bundle, cgroup)
 
-    async def _meet(self, path: Path, known: state.State) -> Monitor:
+    async def _meet(self, path: Path, container_id: str) -> Monitor:
+        """Who listens there must say of itself that it is the container's monitor."""
         streams = await connect(str(path))
         try:
-            if streams.peer_pid != known.monitor_pid:
-                raise Conflict(f"process {streams.peer_pid} has taken the monitor's socket")
             description = await streams.call({"verb": "hello"})
+            said = (description["id"], description["monitor_pid"])
+            if said != (container_id, streams.peer_pid):
+                raise Conflict(f"process {streams.peer_pid} has taken the monitor's socket")
         except BaseException:
             streams.abandon()
             raise
-        return self._handle(path, streams, description)
+        config = await asyncio.to_thread(late.read, str(path))
+        return self._handle(path, streams, description, config)
 
 
 def _refuse_living(path: Path) -> None:

@@ -28,10 +28,10 @@ VERBS: dict[str, Callable[[str, int], Call]] = {
     "rename": lambda name, number: ("POST", f"/containers/{name}/rename?name=renamed-{number}"),
 }
 ALLOWED = {
-    "start": {204, 304, 404, 409, 500},
+    "start": {204, 304, 404, 409},
     "stop": {204, 304, 404},
     "kill": {204, 404, 409},
-    "restart": {204, 404, 409, 500},
+    "restart": {204, 404, 409},
     "remove": {204, 404, 409},
     "rename": {204, 400, 404, 409},
 }
@@ -39,8 +39,11 @@ PAIRS = list(combinations_with_replacement(VERBS, 2))
 
 
 class Client:
-    def __init__(self, http: aiohttp.ClientSession) -> None:
+    """`excused` are statuses that a daemon gives when it stumbles over its own feet: not ours."""
+
+    def __init__(self, http: aiohttp.ClientSession, excused: set[int]) -> None:
         self._http = http
+        self.excused = excused
 
     async def call(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
         async with asyncio.timeout(BOUND):
@@ -54,7 +57,7 @@ class Client:
 async def client_of(daemon: Daemon) -> AsyncIterator[Client]:
     connector = aiohttp.UnixConnector(str(daemon.socket), limit=0)
     async with aiohttp.ClientSession(connector=connector) as http:
-        yield Client(http)
+        yield Client(http, {500} if daemon.kind == "dockerd" else set())
 
 
 async def create(client: Client) -> str:
@@ -74,7 +77,7 @@ async def ask_at_once(client: Client, key: str, verbs: list[str]) -> list[tuple[
     answers = await asyncio.gather(*(client.call(*call) for call in calls))
     said = [(verb, *answer) for verb, answer in zip(verbs, answers, strict=True)]
     for verb, status, words in said:
-        assert status in ALLOWED[verb], (verb, status, words)
+        assert status in ALLOWED[verb] | client.excused, (verb, status, words)
     return said
 
 
