@@ -121,6 +121,9 @@ class Making:
         finally:
             for fd in opened:
                 os.close(fd)
+        self.record.pid = self.child.pid
+        self.record.pid_start = record.start_time(self.child.pid) or 0
+        self.record.write()  # hooks may ask for the state
         self.child.attached()
 
     def _born(self, inherited: streams.Streams, opened: tuple[int, int]) -> Child:
@@ -144,8 +147,6 @@ class Making:
         self.wanted.warnings += child.warnings
         if child.terminal is not None and console is not None:
             console(child.terminal)
-        self.record.pid = child.pid
-        self.record.pid_start = record.start_time(child.pid) or 0
 
     def _publish(self) -> None:
         """From here on init outlives this process."""

@@ -193,3 +193,8 @@ def attributes(flags: int) -> int:
     elif flags & MS_STRICTATIME:
         result |= ATTR_STRICTATIME
     return result
+
+
+def option_words() -> list[str]:
+    """Every option that has a meaning here, in order; others are for the file system."""
+    return sorted({*_FLAGS, *PROPAGATION, *_RECURSIVE, "tmpcopyup", "idmap", "ridmap"})

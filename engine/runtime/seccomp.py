@@ -283,3 +283,14 @@ def _merge(
         if not starts or starts[-1][1] != decision:
             starts.append((edge, decision))
     return starts
+
+
+def supported() -> dict[str, list[str]]:
+    """What a policy may say, by the names that OCI's features document has for it."""
+    return {
+        "actions": sorted(_ACTIONS),
+        "operators": sorted(_OPS),
+        "archs": sorted(arch.oci for arch in _ARCHITECTURES),
+        "knownFlags": sorted(_FLAGS),
+        "supportedFlags": sorted(_FLAGS),
+    }
