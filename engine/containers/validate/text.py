@@ -1,8 +1,9 @@
 """Text that no kernel interface and no file can carry: null bytes, halves of a surrogate pair."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any, cast
 
 from engine.errors import InvalidArgument
 
@@ -14,11 +15,36 @@ def check(*configurations: Any) -> None:
         InvalidArgument: names the field.
     """
     for configuration in configurations:
+        if _is_plain(configuration):
+            continue
         for path, text in _texts(configuration, ""):
             if "\0" in text:
                 raise InvalidArgument(f"invalid {path}: {text!r} has a null byte")
             if not text.isascii() and not _is_unicode(text):
                 raise InvalidArgument(f"invalid {path}: {text!r} is not valid Unicode")
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is known to have no fault: most texts are ASCII without null bytes."""
+    kind = type(value)
+    if kind is str:
+        return value.isascii() and "\0" not in value
+    if kind is tuple:
+        return all(map(_is_plain, value))
+    if kind is dict:
+        return all(map(_is_plain, value)) and all(map(_is_plain, value.values()))
+    names = _names(cast(Hashable, kind))
+    if names is None:
+        return value is None or kind in (int, bool, float)
+    return all(_is_plain(getattr(value, name)) for name in names)
+
+
+@cache
+def _names(kind: Hashable) -> tuple[str, ...] | None:
+    """The fields of a dataclass; None for what is none."""
+    if not dataclasses.is_dataclass(kind):
+        return None
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def _is_unicode(text: str) -> bool:
