@@ -6,7 +6,7 @@ import signal
 import time
 from contextlib import suppress
 
-from engine.runtime import bundle, slots, state
+from engine.runtime import bundle, late, slots, state
 from engine.runtime.cgroups import detect
 
 MONITOR_BOUND = 5.0
@@ -27,8 +27,10 @@ def discard(container_id: str, bundle_path: str, cgroup: str) -> None:
     if known is not None:
         parent = slots.parent_of(cgroup)
         slots.remove(layout, slots.path(parent, known.monitor_pid, known.monitor_start))
+    config = late.read(bundle_path)
     with suppress(FileNotFoundError):
         shutil.rmtree(bundle_path)
+    late.poststop(config, container_id, bundle_path)
 
 
 def _end_monitor(known: state.State) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import errors
-from engine.runtime import plan, state, wire
+from engine.runtime import late, plan, state, wire
 from engine.runtime.cleanup import discard
 from engine.runtime.connection import ControlConnection, Message, Streams, connect
 from engine.runtime.found import FoundExec, ended, open_process
@@ -129,6 +129,7 @@ class Monitor:
         streams: Streams,
         description: Message,
         *,
+        config: late.Config,
         forget: "Callable[[Monitor], None]",
     ) -> None:
         self.id = str(description["id"])
@@ -138,6 +139,7 @@ class Monitor:
         self.cgroup = str(description["cgroup"])
         self.warnings = tuple(str(warning) for warning in description["warnings"])
         self._bundle = bundle
+        self._config = config
         self._forget = forget
         self._exit_path = Path(description["exit_path"])
         self._process = open_process(self.monitor_pid)
@@ -159,6 +161,9 @@ class Monitor:
     async def start(self) -> None:
         """Release the exec; raises CommandNotFound, CommandNotExecutable or RuntimeFailure."""
         await self.request("start")
+        if "hooks" in self._config:
+            said = (self._config, self.id, self.pid, str(self._bundle))
+            self.warnings += tuple(await asyncio.to_thread(late.poststart, *said))
 
     async def kill(self, signal: int) -> None:
         """Signal the container's first process; NotRunning when it is gone."""
@@ -192,7 +197,9 @@ class Monitor:
         The streams end when the process and what it left behind have closed them, at the latest
         two seconds after it exited.
         """
-        compiled = plan.compile_exec(process).to_wire()
+        compiled = plan.compile_exec(
+            process, config=self._config, container_id=self.id, bundle=str(self._bundle)
+        ).to_wire()
         streams = await self._connect()
         code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         code.add_done_callback(_seen)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import Conflict, EngineError, RuntimeFailure, Unavailable
-from engine.runtime import bundle, plan, state, wire
+from engine.runtime import bundle, late, plan, state, wire
 from engine.runtime.cleanup import discard, monitor_log
 from engine.runtime.connection import Message, Streams, connect, result
 from engine.runtime.forkserver import ForkServer
@@ -108,7 +108,13 @@ class Launcher:
         streams = await self._fork()  # first: it wakes while the configuration is compiled
         warnings: list[str] = []
         try:
-            compiled = plan.compile(options.config, options.rootfs_mounts, warnings=warnings)
+            compiled = plan.compile(
+                options.config,
+                options.rootfs_mounts,
+                warnings=warnings,
+                container_id=container_id,
+                bundle=str(options.bundle),
+            )
             request = self._request(container_id, options)
         except BaseException:
             streams.abandon()  # the monitor ends
