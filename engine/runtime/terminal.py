@@ -36,8 +36,14 @@ def resize(master: int, rows: int, columns: int) -> None:
 
 
 def bind_console(root: int, slave: int) -> None:
-    """Put the terminal at the container's /dev/console."""
-    target = paths.make_file(root, "/dev/console")
+    """Put the terminal at the container's /dev/console.
+
+    Raises OSError when that is a link: its target, below /proc for one, would be mounted over
+    (CVE-2025-52565).
+    """
+    directory = paths.make_directory(root, "/dev")
+    target = paths.make_file(directory, "console", syscalls.RESOLVE_NO_SYMLINKS)
+    os.close(directory)
     flags = syscalls.OPEN_TREE_CLONE | syscalls.AT_EMPTY_PATH
     tree = syscalls.open_tree(slave, "", flags)
     syscalls.move_mount(tree, target)

@@ -31,9 +31,9 @@ def make_directory(root: int, path: str, resolve: int = 0) -> int:
     return _make(root, path, True, resolve)
 
 
-def make_file(root: int, path: str) -> int:
+def make_file(root: int, path: str, resolve: int = 0) -> int:
     """Open the file as a handle; an empty one is made with its parents where missing."""
-    return _make(root, path, False, 0)
+    return _make(root, path, False, resolve)
 
 
 def magic(fd: int) -> str:

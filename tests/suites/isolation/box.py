@@ -1,5 +1,6 @@
 """What an attack needs: a container as Docker would configure it, and a program to run in it."""
 
+import itertools
 import os
 import shutil
 import sys
@@ -50,6 +51,7 @@ def write(path, text, flags=0):
 def open_for_writing(path):
     os.close(os.open(path, os.O_WRONLY))
 """
+_NUMBERS = itertools.count(1)
 _USED = (
     *("add_key", "bpf", "clone3", "fsopen", "io_uring_setup", "keyctl", "kexec_load", "mount"),
     *("mount_setattr", "move_mount", "open_by_handle_at", "open_tree", "perf_event_open"),
@@ -91,7 +93,6 @@ class Box:
         self.host = host
         self.launcher = launcher
         self.rootfs = rootfs
-        self._made = 0
 
     def config(self, args: list[str], wanted: HostConfig = DOCKER, **changes: Any) -> Config:
         """Docker's configuration for `wanted`; `changes` replace members of `linux`."""
@@ -118,9 +119,9 @@ class Box:
 
     async def create(self, config: Config, **changes: Any) -> Monitor:
         """A created container under a new name; `changes` go to the launcher's options."""
-        self._made += 1
-        options = self.host.options(f"box{self._made}", config, **changes)
-        return self.host.remember(await self.launcher.create(f"box{self._made}", options))
+        name = f"box{next(_NUMBERS)}"
+        options = self.host.options(name, config, **changes)
+        return self.host.remember(await self.launcher.create(name, options))
 
     async def start(self, config: Config, **changes: Any) -> Monitor:
         monitor = await self.create(config, **changes)
@@ -143,7 +144,7 @@ class Box:
     async def exec(self, monitor: Monitor, args: list[str], **changes: Any) -> str:
         """Run to the end in a running container, with Docker's rights; what it printed."""
         asked = process(args, capabilities.granted(DOCKER)) | changes
-        session = await monitor.exec(f"exec{id(asked)}", asked, stdin=False)
+        session = await monitor.exec(f"exec{next(_NUMBERS)}", asked, stdin=False)
         output = await read_all(session.stream)
         await bounded(session.wait())
         return (output[1] + output[2]).decode(errors="replace").strip()
