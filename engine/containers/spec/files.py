@@ -1,5 +1,6 @@
 """/etc/hostname, /etc/hosts and /etc/resolv.conf as the container will see them."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -64,5 +65,6 @@ def _host_file(path: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    path.write_text(text)
-    path.chmod(0o644)
+    with path.open("wb", buffering=0) as file:
+        os.fchmod(file.fileno(), 0o644)
+        file.write(text.encode())
