@@ -10,7 +10,7 @@ INIT = Path(__file__).with_name("guest") / "init.sh"
 # Ways to the host's files first, then what the tests use.
 MODULES = (
     *("virtio_pci", "fuse", "virtiofs", "overlay"),
-    *("loop", "bfq", "veth", "bridge", "nf_tables", "virtio_rng"),
+    *("loop", "bfq", "lzo_rle", "zram", "veth", "bridge", "nf_tables", "virtio_rng"),
 )
 
 

@@ -9,8 +9,16 @@ Imported by the monitor, so nothing here may load asyncio, threading, json or da
 
 from engine.runtime.cgroups.layout import Hierarchy, Layout, detect
 from engine.runtime.cgroups.manager import Manager
-from engine.runtime.cgroups.resources import DeviceRule, Rate, Resources
-from engine.runtime.cgroups.stats import BlockStats, CpuStats, MemoryStats, PidsStats, Stats
+from engine.runtime.cgroups.resources import DeviceRule, Rate, Rdma, Resources, Weight
+from engine.runtime.cgroups.stats import (
+    BlockStats,
+    CpuStats,
+    MemoryStats,
+    PidsStats,
+    Pressure,
+    Stall,
+    Stats,
+)
 
 __all__ = [
     "BlockStats",
@@ -21,8 +29,12 @@ __all__ = [
     "Manager",
     "MemoryStats",
     "PidsStats",
+    "Pressure",
     "Rate",
+    "Rdma",
     "Resources",
+    "Stall",
     "Stats",
+    "Weight",
     "detect",
 ]

@@ -2,10 +2,11 @@
 
 import errno
 import os
+from collections.abc import Sequence
 
 from engine.errors import InvalidArgument
 from engine.runtime.cgroups import files
-from engine.runtime.cgroups.resources import Rate, Resources
+from engine.runtime.cgroups.resources import Rate, Resources, Weight
 from engine.runtime.cgroups.stats import BlockStats
 
 V1, V2 = "blkio", "io"
@@ -13,21 +14,38 @@ V1, V2 = "blkio", "io"
 NO_WEIGHT = (
     "Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded."
 )
+NO_WEIGHT_DEVICE = (
+    "Your kernel does not support Block I/O weight_device or the device has no scheduler for it. "
+    "Weight-device discarded."
+)
 _CEILINGS = (
-    # field of Resources, file of v1, key of v2's io.max, name in the warning
-    ("throttle_read_bps", "blkio.throttle.read_bps_device", "rbps", "BPS Block I/O read"),
-    ("throttle_write_bps", "blkio.throttle.write_bps_device", "wbps", "BPS Block I/O write"),
-    ("throttle_read_iops", "blkio.throttle.read_iops_device", "riops", "IOPS Block I/O read"),
-    ("throttle_write_iops", "blkio.throttle.write_iops_device", "wiops", "IOPS Block I/O write"),
+    # field of Resources, file of v1, key of v2's io.max, OCI's field, name in the warning
+    (
+        *("throttle_read_bps", "blkio.throttle.read_bps_device", "rbps"),
+        *("throttleReadBpsDevice", "BPS Block I/O read"),
+    ),
+    (
+        *("throttle_write_bps", "blkio.throttle.write_bps_device", "wbps"),
+        *("throttleWriteBpsDevice", "BPS Block I/O write"),
+    ),
+    (
+        *("throttle_read_iops", "blkio.throttle.read_iops_device", "riops"),
+        *("throttleReadIOPSDevice", "IOPS Block I/O read"),
+    ),
+    (
+        *("throttle_write_iops", "blkio.throttle.write_iops_device", "wiops"),
+        *("throttleWriteIOPSDevice", "IOPS Block I/O write"),
+    ),
 )
 _SYSTEM = "/sys/block"
 
 
 def discarded(wanted: Resources) -> list[str]:
     warnings = [NO_WEIGHT] if wanted.blkio_weight else []
-    return warnings + [
-        _no_ceiling(name) for field, _, _, name in _CEILINGS if wanted._asdict()[field]
-    ]
+    if wanted.weight_devices:
+        warnings.append(NO_WEIGHT_DEVICE)
+    asked = wanted._asdict()
+    return warnings + [_no_ceiling(words) for field, *_, words in _CEILINGS if asked[field]]
 
 
 def _no_ceiling(name: str) -> str:
@@ -39,10 +57,11 @@ def _no_ceiling(name: str) -> str:
 
 def apply_v1(directory: str, wanted: Resources) -> list[str]:
     warnings = _weight_v1(directory, wanted.blkio_weight)
+    warnings += _weights(directory, ("blkio.weight_device", "blkio.bfq.weight_device"), wanted)
     asked = wanted._asdict()
-    for field, name, _, words in _CEILINGS:
+    for field, name, _, key, words in _CEILINGS:
         rates: tuple[Rate, ...] = asked[field]
-        if not all(_ceiling(f"{directory}/{name}", r, str(r.rate)) for r in rates):
+        if not all(_ceiling(directory, name, r, str(r.rate), key) for r in rates):
             warnings.append(_no_ceiling(words))
     return warnings
 
@@ -51,27 +70,54 @@ def _weight_v1(directory: str, weight: int | None) -> list[str]:
     if not weight:
         return []
     names = ("blkio.weight", "blkio.bfq.weight")
-    written = any(files.write_if_there(f"{directory}/{name}", str(weight)) for name in names)
+    text, field = str(weight), "blockIO.weight"
+    written = any(files.limit(directory, name, text, field) for name in names)
     return [] if written else [NO_WEIGHT]
 
 
-def _ceiling(path: str, rate: Rate, value: str) -> bool:
+def _ceiling(directory: str, name: str, rate: Rate, value: str, key: str) -> bool:
     """Write one; False when the kernel has no such file."""
+    text, field = f"{rate.major}:{rate.minor} {value}", f"blockIO.{key}"
+    return _of_device(directory, name, text, field, rate)
+
+
+def _of_device(directory: str, name: str, text: str, field: str, what: Rate | Weight) -> bool:
     try:
-        return files.write_if_there(path, f"{rate.major}:{rate.minor} {value}")
-    except OSError as error:
-        if error.errno != errno.ENODEV:
+        return files.limit(directory, name, text, field)
+    except InvalidArgument as error:
+        if getattr(error.__cause__, "errno", 0) != errno.ENODEV:
             raise
-        message = f"no block device {rate.major}:{rate.minor} to limit; a partition cannot be"
-        raise InvalidArgument(message) from error
+        number = f"{what.major}:{what.minor}"
+        message = f"no block device {number} to limit; a partition cannot be"
+        raise InvalidArgument(f"linux.resources.{field}: {message}") from error
+
+
+def _weights(directory: str, names: Sequence[str], wanted: Resources) -> list[str]:
+    """One device's share, where its I/O scheduler has such a thing."""
+    for device in wanted.weight_devices:
+        if not any(_weight_of(directory, name, device) for name in names):
+            return [NO_WEIGHT_DEVICE]
+    return []
+
+
+def _weight_of(directory: str, name: str, device: Weight) -> bool:
+    weight = io_weight(device.weight) if name == "io.weight" else device.weight
+    text, field = f"{device.major}:{device.minor} {weight}", "blockIO.weightDevice"
+    try:
+        return _of_device(directory, name, text, field, device)
+    except InvalidArgument as error:
+        if getattr(error.__cause__, "errno", 0) == errno.EOPNOTSUPP:
+            return False  # the device is in the care of another scheduler
+        raise
 
 
 def apply_v2(directory: str, wanted: Resources) -> list[str]:
     warnings = _weight_v2(directory, wanted.blkio_weight)
+    warnings += _weights(directory, ("io.bfq.weight", "io.weight"), wanted)
     asked = wanted._asdict()
-    for field, _, key, words in _CEILINGS:
+    for field, _, name, key, words in _CEILINGS:
         rates: tuple[Rate, ...] = asked[field]
-        if not all(_ceiling(f"{directory}/io.max", r, io_max(key, r)) for r in rates):
+        if not all(_ceiling(directory, "io.max", r, io_max(name, r), key) for r in rates):
             warnings.append(_no_ceiling(words))
     return warnings
 
@@ -90,9 +136,10 @@ def _weight_v2(directory: str, weight: int | None) -> list[str]:
     """io.bfq.weight has Docker's own scale; io.weight is there with the iocost policy."""
     if not weight:
         return []
-    written = files.write_if_there(f"{directory}/io.bfq.weight", str(weight))
+    field = "blockIO.weight"
+    written = files.limit(directory, "io.bfq.weight", str(weight), field)
     if not written:
-        written = files.write_if_there(f"{directory}/io.weight", f"default {io_weight(weight)}")
+        written = files.limit(directory, "io.weight", f"default {io_weight(weight)}", field)
     return [] if written else [NO_WEIGHT]
 
 

@@ -1,7 +1,11 @@
-"""CPU time: quota, shares, use and throttling (sched-bwc.rst, cpuacct.rst, cgroup-v2.rst)."""
+"""CPU time: quota, burst, shares, idle, real time, and what was used and throttled.
 
-import errno
+sched-bwc.rst, sched-rt-group.rst and cpuacct.rst for v1, cgroup-v2.rst.
+"""
 
+from collections.abc import Sequence
+
+from engine.errors import InvalidArgument
 from engine.runtime.cgroups import files
 from engine.runtime.cgroups.resources import Resources
 from engine.runtime.cgroups.stats import CpuStats
@@ -13,6 +17,12 @@ NO_SHARES = (
     "Your kernel does not support CPU shares or the cgroup is not mounted. Shares discarded."
 )
 NO_QUOTA = "Your kernel does not support CPU CFS scheduler. CPU period/quota discarded."
+NO_BURST = "Your kernel does not support CPU burst. CPU burst discarded."
+NO_IDLE = "Your kernel does not support idle cgroups. CPU idle discarded."
+NO_REALTIME = (
+    "Your kernel does not support CPU real-time scheduling of cgroups. "
+    "CPU real-time period/runtime discarded."
+)
 
 
 def discarded(wanted: Resources) -> list[str]:
@@ -21,7 +31,16 @@ def discarded(wanted: Resources) -> list[str]:
         warnings.append(NO_SHARES)
     if wanted.cpu_quota is not None or wanted.cpu_period is not None:
         warnings.append(NO_QUOTA)
-    return warnings
+    if wanted.cpu_burst:
+        warnings.append(NO_BURST)
+    if wanted.cpu_idle:
+        warnings.append(NO_IDLE)
+    return warnings + _no_realtime(wanted)
+
+
+def _no_realtime(wanted: Resources) -> list[str]:
+    asked = wanted.realtime_runtime or wanted.realtime_period
+    return [NO_REALTIME] if asked else []
 
 
 def weight(shares: int) -> int:
@@ -30,49 +49,71 @@ def weight(shares: int) -> int:
     return 1 + (bounded - 2) * 9999 // 262142
 
 
+# One limit to write: file, text, field of OCI, what to say where there is no such file.
+_Step = tuple[str, str, str, str]
+
+
 def apply_v1(directory: str, wanted: Resources) -> list[str]:
-    warnings = []
-    if wanted.cpu_shares is not None and not files.write_if_there(
-        f"{directory}/cpu.shares", str(wanted.cpu_shares)
-    ):
-        warnings.append(NO_SHARES)
-    if not _bandwidth_v1(directory, wanted):
-        warnings.append(NO_QUOTA)
-    return warnings
-
-
-def _bandwidth_v1(directory: str, wanted: Resources) -> bool:
-    """Write period and quota; False when the kernel has no bandwidth control.
-
-    Either order can pass through a ratio that the parent forbids (EINVAL), so both are tried.
-    """
-    steps = [
-        (f"{directory}/cpu.cfs_period_us", wanted.cpu_period),
-        (f"{directory}/cpu.cfs_quota_us", wanted.cpu_quota),
+    shares = [("cpu.shares", wanted.cpu_shares, "shares", NO_SHARES)]
+    bandwidth = [
+        ("cpu.cfs_period_us", wanted.cpu_period, "period", NO_QUOTA),
+        ("cpu.cfs_quota_us", wanted.cpu_quota, "quota", NO_QUOTA),
+        ("cpu.cfs_burst_us", wanted.cpu_burst, "burst", NO_BURST),
     ]
-    try:
-        return _write_all(steps)
-    except OSError as error:
-        if error.errno != errno.EINVAL or None in {wanted.cpu_period, wanted.cpu_quota}:
-            raise
-    return _write_all(steps[::-1])
-
-
-def _write_all(steps: list[tuple[str, int | None]]) -> bool:
-    return all(files.write_if_there(path, str(value)) for path, value in steps if value is not None)
+    realtime = [
+        ("cpu.rt_period_us", wanted.realtime_period, "realtimePeriod", NO_REALTIME),
+        ("cpu.rt_runtime_us", wanted.realtime_runtime, "realtimeRuntime", NO_REALTIME),
+    ]
+    return [
+        *_share(directory, _steps(shares), wanted),
+        *_in_some_order(directory, _steps(bandwidth)),
+        *_in_some_order(directory, _steps(realtime)),
+    ]
 
 
 def apply_v2(directory: str, wanted: Resources) -> list[str]:
-    warnings = []
-    if wanted.cpu_shares is not None and not files.write_if_there(
-        f"{directory}/cpu.weight", str(weight(wanted.cpu_shares))
-    ):
-        warnings.append(NO_SHARES)
+    """v2 has no real-time limits: threads of real time run in the root cgroup only."""
+    shares = None if wanted.cpu_shares is None else weight(wanted.cpu_shares)
+    bandwidth: list[tuple[str, object, str, str]] = []
     if wanted.cpu_quota is not None or wanted.cpu_period is not None:
-        path = f"{directory}/cpu.max"
-        if not files.write_if_there(path, cpu_max(wanted, files.read_if_there(path))):
-            warnings.append(NO_QUOTA)
-    return warnings
+        line = cpu_max(wanted, files.read_if_there(f"{directory}/cpu.max"))
+        bandwidth.append(("cpu.max", line, "quota", NO_QUOTA))
+    bandwidth.append(("cpu.max.burst", wanted.cpu_burst, "burst", NO_BURST))
+    return [
+        *_share(directory, _steps([("cpu.weight", shares, "shares", NO_SHARES)]), wanted),
+        *_in_some_order(directory, _steps(bandwidth)),
+        *_no_realtime(wanted),
+    ]
+
+
+def _steps(wanted: Sequence[tuple[str, object, str, str]]) -> list[_Step]:
+    return [(name, str(value), field, no) for name, value, field, no in wanted if value is not None]
+
+
+def _share(directory: str, shares: list[_Step], wanted: Resources) -> list[str]:
+    """A cgroup that is idle has no weight to set (sched_group_set_shares): idle goes last, or
+    is ended first."""
+    idle = _steps([("cpu.idle", wanted.cpu_idle, "idle", NO_IDLE)])
+    steps = shares + idle if wanted.cpu_idle else idle + shares
+    return _write(directory, steps)
+
+
+def _in_some_order(directory: str, steps: list[_Step]) -> list[str]:
+    """Any one order can pass through what the kernel forbids, a ratio above the parent's or a
+    burst above the quota, so the other one is tried before the refusal counts."""
+    try:
+        return _write(directory, steps)
+    except InvalidArgument:
+        if len(steps) < 2:
+            raise
+    return _write(directory, steps[::-1])
+
+
+def _write(directory: str, steps: list[_Step]) -> list[str]:
+    missing = [
+        no for name, text, key, no in steps if not files.limit(directory, name, text, f"cpu.{key}")
+    ]
+    return list(dict.fromkeys(missing))
 
 
 def cpu_max(wanted: Resources, now: str) -> str:

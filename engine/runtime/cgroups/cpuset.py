@@ -23,11 +23,12 @@ def inherit(parent: str, directory: str) -> None:
 
 
 def apply_v1(directory: str, wanted: Resources) -> list[str]:
-    """Write both sets; OSError EINVAL or EACCES names a set that is not in the parent's."""
+    """Write both sets; InvalidArgument names one that is not in the parent's."""
     missing = False
     for name, value in zip(_FILES, (wanted.cpuset_cpus, wanted.cpuset_mems), strict=True):
         if value:
-            missing |= not files.write_if_there(f"{directory}/{name}", value)
+            field = name.replace("cpuset.", "cpu.")
+            missing |= not files.limit(directory, name, value, field)
     return [NO_CPUSET] if missing else []
 
 

@@ -3,12 +3,17 @@
 import errno
 import os
 
+from engine.errors import InvalidArgument
+
 # v1 says PAGE_COUNTER_MAX rounded down to a page; nothing real comes near.
 UNLIMITED = 1 << 62
 
 # ENODEV: the cgroup was removed under an open file. EOPNOTSUPP: the file is there and its feature
 # is switched off.
 GONE = frozenset({errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP})
+
+# Not the value's fault: nothing can be written here by this process.
+_NO_RIGHT = frozenset({errno.EPERM, errno.EROFS})
 
 _CHUNK = 65536
 
@@ -51,6 +56,22 @@ def write_if_there(path: str, text: str) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def limit(directory: str, name: str, text: str, field: str) -> bool:
+    """Write one limit; False when this kernel has no such file.
+
+    Raises InvalidArgument naming the field (below OCI's `linux.resources`) and the file when the
+    kernel does not take the value.
+    """
+    try:
+        return write_if_there(f"{directory}/{name}", text)
+    except OSError as error:
+        if error.errno in _NO_RIGHT:
+            raise
+        why = os.strerror(error.errno or 0)
+        message = f"linux.resources.{field}: {name} does not take {text!r}: {why}"
+        raise InvalidArgument(message) from error
 
 
 def read_if_there(path: str) -> str:

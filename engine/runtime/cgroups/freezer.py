@@ -54,6 +54,11 @@ def frozen_v2(directory: str) -> bool:
     return files.read_if_there(f"{directory}/cgroup.freeze").strip() == "1"
 
 
+def event(directory: str, key: str) -> int | None:
+    """What cgroup.events says of `key`; None when it says nothing."""
+    return files.table(files.read_if_there(f"{directory}/cgroup.events")).get(key)
+
+
 def wait_for_event(directory: str, key: str, value: int, *, bound: float) -> bool:
     """Wait until cgroup.events says `key value`; the file polls as POLLPRI when it changes."""
     deadline = time.monotonic() + bound

@@ -12,10 +12,14 @@ from engine.runtime.cgroups import (
     devices,
     files,
     freezer,
+    hugetlb,
     memory,
     oom,
     pids,
+    pressure,
+    rdma,
     tree,
+    unified,
 )
 from engine.runtime.cgroups.layout import Hierarchy, Layout
 from engine.runtime.cgroups.resources import Resources
@@ -36,7 +40,10 @@ class Controller(Protocol):
     def discarded(self, wanted: Resources) -> list[str]: ...
 
 
-_CONTROLLERS: tuple[Controller, ...] = (memory, cpu, cpuset, pids, blkio, devices)
+_CONTROLLERS: tuple[Controller, ...] = (
+    *(memory, cpu, cpuset, pids, blkio, devices),
+    *(hugetlb, rdma),
+)
 
 
 class Manager:
@@ -102,8 +109,10 @@ class Manager:
     def apply(self, wanted: Resources) -> list[str]:
         """Set limits; return Docker's words for each that this kernel cannot enforce.
 
-        Raises InvalidArgument for limits that contradict each other or what is in use.
+        Raises InvalidArgument, naming field and file, for what the kernel does not take, and for
+        limits that contradict each other or what is in use.
         """
+        self._hand_down(wanted)
         warnings: list[str] = []
         for controller in _CONTROLLERS:
             place = self._place(controller)
@@ -113,7 +122,23 @@ class Manager:
                 warnings += controller.apply_v1(place[1], wanted)
             else:
                 warnings += controller.apply_v2(place[1], wanted)
+        unified.apply(self.unified, wanted)
         return warnings
+
+    def _hand_down(self, wanted: Resources) -> None:
+        """Controllers of v2 that only few containers ask for."""
+        hierarchy = self.layout.unified
+        if hierarchy is None:
+            return
+        asked = unified.controllers(wanted)
+        asked |= {each.V2 for each in (hugetlb, rdma) if each.discarded(wanted)}
+        for name in asked.intersection(hierarchy.controllers):
+            tree.hand_down(hierarchy.base, self._unified_path, name)
+
+    def discarded(self, wanted: Resources) -> list[str]:
+        """What `apply` will say of limits for which there is no controller."""
+        without = (each for each in _CONTROLLERS if self._place(each) is None)
+        return [warning for each in without for warning in each.discarded(wanted)]
 
     def _place(self, controller: Controller) -> tuple[int, str] | None:
         found = self.find(controller.V1, controller.V2)
@@ -224,6 +249,20 @@ class Manager:
             return None
         return (oom.watch_v1 if found[0] == 1 else oom.watch_v2)(found[1])
 
+    def populated(self) -> bool:
+        """Whether a process lives in it or below it; where v2 keeps no such word, by a look."""
+        if self.unified and os.path.isdir(self.unified):
+            return freezer.event(self.unified, "populated") == 1
+        return bool(self.pids())
+
+    def population_fd(self) -> int | None:
+        """A descriptor that turns readable when the last process has gone, or a first one came.
+
+        To be read empty and closed; it says "look at populated()", no more. None on v1 alone,
+        where only the machine's one release_agent is told.
+        """
+        return oom.watch_file(f"{self.unified}/cgroup.events") if self.unified else None
+
     def stats(self) -> Stats:
         """Read everything; what this machine does not count is zero or empty."""
         io = self.find("blkio", "io")
@@ -235,6 +274,7 @@ class Manager:
             pids=self._pids(),
             block=(blkio.read_v1 if io[0] == 1 else blkio.read_v2)(io[1]) if io else (),
             oom_kills=self.oom_kills(),
+            pressure=pressure.read(self.unified),
         )
 
     def _cpu(self) -> CpuStats:

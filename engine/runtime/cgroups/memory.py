@@ -25,7 +25,7 @@ NO_SWAPPINESS = (
     f"{_UNSUPPORTED} memory swappiness capabilities or the cgroup is not mounted. "
     "Memory swappiness discarded."
 )
-NO_OOM_DISABLE = f"{_UNSUPPORTED} OomKillDisable. OomKillDisable discarded."
+NO_OOM = f"{_UNSUPPORTED} OomKillDisable. OomKillDisable discarded."
 
 
 def swap_total(wanted: Resources) -> int | None:
@@ -45,24 +45,35 @@ def discarded(wanted: Resources) -> list[str]:
     if _swappiness(wanted) is not None:
         warnings.append(NO_SWAPPINESS)
     if wanted.oom_kill_disable:
-        warnings.append(NO_OOM_DISABLE)
+        warnings.append(NO_OOM)
     return warnings
 
 
 def apply_v1(directory: str, wanted: Resources) -> list[str]:
     """Set the limits; return warnings. Raises InvalidArgument when memory in use forbids it."""
+    _check_use(f"{directory}/memory.usage_in_bytes", wanted)
     warnings = _limit_v1(directory, wanted)
-    if wanted.memory_reservation is not None:
-        _set(
-            f"{directory}/memory.soft_limit_in_bytes", wanted.memory_reservation, warnings, NO_SOFT
-        )
-    swappiness = _swappiness(wanted)
-    if swappiness is not None:
-        _set(f"{directory}/memory.swappiness", swappiness, warnings, NO_SWAPPINESS)
-    if wanted.oom_kill_disable is not None:
-        value = int(wanted.oom_kill_disable)
-        _set(f"{directory}/memory.oom_control", value, warnings, NO_OOM_DISABLE)
+    oom = wanted.oom_kill_disable
+    for name, value, field, missing in (
+        ("memory.soft_limit_in_bytes", wanted.memory_reservation, "reservation", NO_SOFT),
+        ("memory.swappiness", _swappiness(wanted), "swappiness", NO_SWAPPINESS),
+        ("memory.oom_control", None if oom is None else int(oom), "disableOOMKiller", NO_OOM),
+    ):
+        if value is not None and not _set(directory, name, value, field):
+            warnings.append(missing)
     return warnings
+
+
+def _set(directory: str, name: str, value: int, field: str) -> bool:
+    return files.limit(directory, name, str(value), f"memory.{field}")
+
+
+def _check_use(path: str, wanted: Resources) -> None:
+    """What OCI calls checkBeforeUpdate: v2 would kill, rather than refuse such a limit."""
+    limit, used = wanted.memory, files.number(path)
+    if wanted.check_before_update and limit is not None and used is not None and 0 < limit < used:
+        text = f"memory limit {limit} is below the memory in use, {used}"
+        raise InvalidArgument(f"linux.resources.memory.limit: {text}")
 
 
 def _swappiness(wanted: Resources) -> int | None:
@@ -70,21 +81,16 @@ def _swappiness(wanted: Resources) -> int | None:
     return None if value is None or value < 0 else value
 
 
-def _set(path: str, value: int, warnings: list[str], missing: str) -> None:
-    if not files.write_if_there(path, str(value)):
-        warnings.append(missing)
-
-
 def _limit_v1(directory: str, wanted: Resources) -> list[str]:
     """Keep memory <= memory+swap at every step: raise the total first, lower it last."""
-    warnings: list[str] = []
-    limit = (f"{directory}/memory.limit_in_bytes", wanted.memory, NO_LIMIT)
-    total = (f"{directory}/memory.memsw.limit_in_bytes", swap_total(wanted), NO_SWAP)
-    steps = [total, limit] if _raises_total(total[0], total[1]) else [limit, total]
-    for path, value, missing in steps:
-        if value is not None:
-            _set_limit(path, value, warnings, missing)
-    return warnings
+    limit = ("memory.limit_in_bytes", wanted.memory, "limit", NO_LIMIT)
+    total = ("memory.memsw.limit_in_bytes", swap_total(wanted), "swap", NO_SWAP)
+    raises = _raises_total(f"{directory}/{total[0]}", total[1])
+    return [
+        missing
+        for name, value, field, missing in ([total, limit] if raises else [limit, total])
+        if value is not None and not _set_limit(directory, name, value, field)
+    ]
 
 
 def _raises_total(path: str, value: int | None) -> bool:
@@ -94,9 +100,10 @@ def _raises_total(path: str, value: int | None) -> bool:
     return now is not None and (value < 0 or value > now)
 
 
-def _set_limit(path: str, value: int, warnings: list[str], missing: str) -> None:
+def _set_limit(directory: str, name: str, value: int, field: str) -> bool:
+    """False when this kernel has no such file; InvalidArgument in words of one's own."""
     try:
-        _set(path, value, warnings, missing)
+        return files.write_if_there(f"{directory}/{name}", str(value))
     except OSError as error:
         if error.errno == errno.EBUSY:
             message = f"memory limit {value} is below the memory in use, which cannot be reclaimed"
@@ -104,25 +111,33 @@ def _set_limit(path: str, value: int, warnings: list[str], missing: str) -> None
             message = f"memory limit {value} does not fit the memory and swap limit set already"
         else:
             raise
-        raise InvalidArgument(message) from error
+        raise InvalidArgument(f"linux.resources.memory.{field}: {message}") from error
 
 
 def apply_v2(directory: str, wanted: Resources) -> list[str]:
     """Set the limits; return warnings. v2 has no swappiness and no way to stop the OOM killer."""
-    warnings: list[str] = []
-    swap = swap_v2(wanted)
+    _check_use(f"{directory}/memory.current", wanted)
+    warnings = []
     # First swap, so that a lowered memory.max does not push into swap that is about to be taken.
-    if swap is not None:
-        _set_v2(f"{directory}/memory.swap.max", swap, warnings, NO_SWAP)
-    if wanted.memory is not None:
-        _set_v2(f"{directory}/memory.max", wanted.memory, warnings, NO_LIMIT)
-    if wanted.memory_reservation is not None:
-        _set_v2(f"{directory}/memory.low", wanted.memory_reservation, warnings, NO_SOFT)
+    for name, value, field, missing in (
+        ("memory.swap.max", swap_v2(_with_limit(directory, wanted)), "swap", NO_SWAP),
+        ("memory.max", wanted.memory, "limit", NO_LIMIT),
+        ("memory.low", wanted.memory_reservation, "reservation", NO_SOFT),
+    ):
+        if value is not None and not _set_v2(directory, name, value, field):
+            warnings.append(missing)
     if _swappiness(wanted) is not None:
         warnings.append(NO_SWAPPINESS)
     if wanted.oom_kill_disable:
-        warnings.append(NO_OOM_DISABLE)
+        warnings.append(NO_OOM)
     return warnings
+
+
+def _with_limit(directory: str, wanted: Resources) -> Resources:
+    """A total given alone, to change it, counts from the memory limit there is already."""
+    if wanted.memory is None and (wanted.memory_swap or 0) > 0:
+        return wanted._replace(memory=files.number(f"{directory}/memory.max"))
+    return wanted
 
 
 def swap_v2(wanted: Resources) -> int | None:
@@ -141,9 +156,8 @@ def swap_v2(wanted: Resources) -> int | None:
     return total - wanted.memory
 
 
-def _set_v2(path: str, value: int, warnings: list[str], missing: str) -> None:
-    if not files.write_if_there(path, "max" if value < 0 else str(value)):
-        warnings.append(missing)
+def _set_v2(directory: str, name: str, value: int, field: str) -> bool:
+    return files.limit(directory, name, "max" if value < 0 else str(value), f"memory.{field}")
 
 
 def read_v1(directory: str) -> MemoryStats:

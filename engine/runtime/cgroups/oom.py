@@ -1,4 +1,7 @@
-"""Being told that memory ran out (memory.rst section 9 for v1, inotify on memory.events for v2)."""
+"""Being told that memory ran out, or that a cgroup is empty, instead of looking again and again.
+
+memory.rst section 9 for v1; inotify on memory.events and cgroup.events for v2 (cgroup-v2.rst).
+"""
 
 import os
 
@@ -27,5 +30,9 @@ def watch_v1(directory: str) -> int | None:
 
 def watch_v2(directory: str) -> int | None:
     """An inotify descriptor on memory.events, which the kernel touches when a counter changes."""
-    path = f"{directory}/memory.events"
+    return watch_file(f"{directory}/memory.events")
+
+
+def watch_file(path: str) -> int | None:
+    """An inotify descriptor; None where there is no such file."""
     return syscalls.inotify_modify(path) if os.path.exists(path) else None

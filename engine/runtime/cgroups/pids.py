@@ -21,7 +21,7 @@ def apply_v1(directory: str, wanted: Resources) -> list[str]:
     if wanted.pids_limit is None:
         return []
     text = str(wanted.pids_limit) if wanted.pids_limit > 0 else "max"
-    return [] if files.write_if_there(f"{directory}/pids.max", text) else discarded(wanted)
+    return [] if files.limit(directory, "pids.max", text, "pids.limit") else discarded(wanted)
 
 
 apply_v2 = apply_v1

@@ -14,6 +14,22 @@ class Rate(NamedTuple):
     rate: int
 
 
+class Weight(NamedTuple):
+    """The share of one block device, on Docker's scale of 10 to 1000."""
+
+    major: int
+    minor: int
+    weight: int
+
+
+class Rdma(NamedTuple):
+    """A ceiling on one RDMA device; None leaves that figure alone."""
+
+    device: str
+    handles: int | None
+    objects: int | None
+
+
 class DeviceRule(NamedTuple):
     """One entry of `linux.resources.devices`; None for a number means any; `type` is a, b or c."""
 
@@ -40,7 +56,8 @@ class Resources(NamedTuple):
 
     Sizes are bytes and times microseconds. -1 means no limit for memory, memory_swap, cpu_quota
     and pids_limit. `memory_swap` is memory and swap together, as in OCI and Docker; where it is
-    None and `memory` is set, it becomes twice the memory, which is Docker's rule.
+    None and `memory` is set, it becomes twice the memory, which is Docker's rule. `hugepages` are
+    (page size, bytes), `unified` (file of cgroup v2, what to write).
     """
 
     memory: int | None = None
@@ -60,6 +77,15 @@ class Resources(NamedTuple):
     throttle_read_iops: tuple[Rate, ...] = ()
     throttle_write_iops: tuple[Rate, ...] = ()
     devices: tuple[DeviceRule, ...] = ()
+    check_before_update: bool = False
+    cpu_burst: int | None = None
+    cpu_idle: int | None = None
+    realtime_runtime: int | None = None
+    realtime_period: int | None = None
+    weight_devices: tuple[Weight, ...] = ()
+    hugepages: tuple[tuple[str, int], ...] = ()
+    rdma: tuple[Rdma, ...] = ()
+    unified: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def from_oci(cls, document: Mapping[str, Any]) -> "Resources":
@@ -88,11 +114,33 @@ class Resources(NamedTuple):
             throttle_read_iops=_rates(block.get("throttleReadIOPSDevice")),
             throttle_write_iops=_rates(block.get("throttleWriteIOPSDevice")),
             devices=_rules(document.get("devices") or ()),
+            check_before_update=bool(memory.get("checkBeforeUpdate")),
+            cpu_burst=cpu.get("burst"),
+            cpu_idle=cpu.get("idle"),
+            realtime_runtime=cpu.get("realtimeRuntime"),
+            realtime_period=cpu.get("realtimePeriod") or None,
+            weight_devices=_weights(block.get("weightDevice")),
+            hugepages=_hugepages(document.get("hugepageLimits")),
+            rdma=_rdma(document.get("rdma") or {}),
+            unified=tuple((document.get("unified") or {}).items()),
         )
 
 
 def _rates(entries: Sequence[Mapping[str, Any]] | None) -> tuple[Rate, ...]:
     return tuple(Rate(e["major"], e["minor"], e["rate"]) for e in entries or ())
+
+
+def _weights(entries: Sequence[Mapping[str, Any]] | None) -> tuple[Weight, ...]:
+    found = (Weight(e["major"], e["minor"], e.get("weight") or 0) for e in entries or ())
+    return tuple(each for each in found if each.weight)
+
+
+def _hugepages(entries: Sequence[Mapping[str, Any]] | None) -> tuple[tuple[str, int], ...]:
+    return tuple((e["pageSize"], e["limit"]) for e in entries or ())
+
+
+def _rdma(devices: Mapping[str, Mapping[str, Any]]) -> tuple[Rdma, ...]:
+    return tuple(Rdma(n, d.get("hcaHandles"), d.get("hcaObjects")) for n, d in devices.items())
 
 
 def _rules(entries: Sequence[Mapping[str, Any]]) -> tuple[DeviceRule, ...]:

@@ -49,6 +49,24 @@ class PidsStats(NamedTuple):
     limit: int | None = None
 
 
+class Stall(NamedTuple):
+    """Time that some, or all, of the processes waited for one thing they could not do without.
+
+    `avg10` is per cent of the last ten seconds, `us` microseconds since the cgroup was made.
+    """
+
+    some_avg10: float = 0.0
+    some_us: int = 0
+    full_avg10: float = 0.0
+    full_us: int = 0
+
+
+class Pressure(NamedTuple):
+    cpu: Stall
+    memory: Stall
+    io: Stall
+
+
 class Stats(NamedTuple):
     """Everything; `time_ns` is the wall clock at the reading."""
 
@@ -59,3 +77,4 @@ class Stats(NamedTuple):
     pids: PidsStats
     block: tuple[BlockStats, ...]
     oom_kills: int
+    pressure: Pressure | None = None  # where the kernel counts it (cgroup v2, also beside v1)

@@ -10,7 +10,7 @@ from engine.runtime import signals
 from engine.runtime.cgroups import cpuset, files, freezer
 from engine.runtime.cgroups.layout import Hierarchy
 
-# What berth reads or limits; the others (hugetlb, rdma, misc) stay with the ancestors.
+# What every container is read or limited by; the others are handed down when they are asked for.
 V2_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids")
 
 _STEP_S = 0.001
@@ -77,6 +77,16 @@ def enable(directory: str) -> None:
     if lacking and not _control(directory, " ".join(lacking)):
         for name in lacking:
             _control(directory, name)
+
+
+def hand_down(base: str, path: str, controller: str) -> None:
+    """Have the v2 cgroup `path` below `base` take part in a controller, as far as it may."""
+    directory = base
+    for part in path.split("/"):
+        on = files.read_if_there(f"{directory}/cgroup.subtree_control").split()
+        if controller not in on and not _holds_processes(directory):
+            _control(directory, f"+{controller}")
+        directory = f"{directory}/{part}"
 
 
 def _holds_processes(directory: str) -> bool:

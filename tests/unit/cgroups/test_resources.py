@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from engine.runtime.cgroups import DeviceRule, Rate, Resources
+from engine.runtime.cgroups import DeviceRule, Rate, Rdma, Resources, Weight
 
 
 def test_every_field_is_read() -> None:
@@ -38,6 +38,24 @@ def test_every_field_is_read() -> None:
         DeviceRule(False, "a", None, None, "rwm"),
         DeviceRule(True, "c", 1, 3, "rw"),
         DeviceRule(True, "c", 136, None, "rwm"),
+    )
+
+
+def test_every_rarer_field_is_read() -> None:
+    document = {
+        "memory": {"checkBeforeUpdate": True},
+        "cpu": {"burst": 0, "idle": 1, "realtimeRuntime": 2, "realtimePeriod": 3},
+        "blockIO": {
+            "weightDevice": [{"major": 8, "minor": 0, "weight": 4}, {"major": 8, "minor": 1}]
+        },
+        "hugepageLimits": [{"pageSize": "2MB", "limit": 0}],
+        "rdma": {"mlx5_0": {"hcaHandles": 5}},
+        "unified": {"memory.high": "6"},
+    }
+    read = Resources.from_oci(document)
+    assert read[17:] == (
+        *(True, 0, 1, 2, 3),
+        *((Weight(8, 0, 4),), (("2MB", 0),), (Rdma("mlx5_0", 5, None),), (("memory.high", "6"),)),
     )
 
 

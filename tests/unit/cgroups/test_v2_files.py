@@ -55,7 +55,7 @@ def test_no_limit_is_max(tmp_path: Path) -> None:
 def test_what_v2_cannot_do_is_said(tmp_path: Path) -> None:
     where = folder(tmp_path)
     warnings = memory.apply_v2(where, Resources(memory_swappiness=5, oom_kill_disable=True))
-    assert warnings == [memory.NO_SWAPPINESS, memory.NO_OOM_DISABLE]
+    assert warnings == [memory.NO_SWAPPINESS, memory.NO_OOM]
     assert memory.apply_v2(where, Resources(memory_swappiness=-1, oom_kill_disable=False)) == []
 
 

@@ -246,12 +246,14 @@ def test_limits_that_are_not_supported_are_a_warning(config: dict[str, Any]) -> 
         "cpu": {"idle": 1},
         "unified": {"memory.high": "1"},
         "hugepageLimits": [],
+        "network": {"classID": 1},
+        "blockIO": {"leafWeight": 10},
     }
     warnings: list[str] = []
     plan.compile(config, (), warnings=warnings)
     assert warnings == [
-        "linux.resources.cpu.idle: not supported and not applied",
-        "linux.resources.unified: not supported and not applied",
+        "linux.resources.blockIO.leafWeight: not supported and not applied",
+        "linux.resources.network: not supported and not applied",
     ]
 
 
