@@ -31,6 +31,7 @@ CREATE_BOUND = 60.0
 """Seconds for a container's mounts; a network file system may need some."""
 
 ADOPT_BOUND = 2.0
+_LOOK = 0.05
 GIVE_UP_BOUND = 10.0
 
 __all__ = [
@@ -257,6 +258,15 @@ class Launcher:
     async def _discard(self, container_id: str, bundle: Path, known: state.State | None) -> None:
         cgroup = known.cgroup if known is not None else f"{self._cgroup_parent}/{container_id}"
         await _undo(container_id, bundle, cgroup)
+
+    async def _connect(self, path: Path, known: state.State) -> Streams:
+        """Whoever serves the bundle: its monitor, or until the start the builder, its child."""
+        while True:
+            streams = await connect(str(path))
+            if known.monitor_pid in (streams.peer_pid, state.parent_of(streams.peer_pid)):
+                return streams
+            streams.abandon()  # a builder that has just ended, or somebody else
+            await asyncio.sleep(_LOOK)
 
     async def _meet(self, path: Path, container_id: str) -> Monitor:
         """Who listens there must say of itself that it is the container's monitor."""

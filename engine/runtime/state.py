@@ -4,7 +4,6 @@ Follows the OCI runtime specification, "State". Writing is done by the monitor, 
 the json module; reading by the engine.
 """
 
-import os
 from _json import encode_basestring_ascii as _quote
 from enum import StrEnum
 from typing import Any
@@ -64,16 +63,26 @@ _BOOT_ID = _read_boot_id()
 def start_time(pid: int) -> int | None:
     """Clock ticks since boot at which `pid` started; None when it is gone, or dead and not reaped.
 
-    Field 22 of /proc/PID/stat (proc(5)); the command name before it may hold spaces and brackets.
+    Field 22 of /proc/PID/stat (proc(5)).
     """
+    fields = _stat(pid)
+    return int(fields[19]) if fields else None
+
+
+def parent_of(pid: int) -> int | None:
+    """Field 4 of the same file."""
+    fields = _stat(pid)
+    return int(fields[1]) if fields else None
+
+
+def _stat(pid: int) -> list[bytes]:
+    """The fields from the third on: the command name before it may hold spaces and brackets."""
     try:
         data = bundle.read_bytes(f"/proc/{pid}/stat")
     except ProcessLookupError:
-        return None
-    if data is None:
-        return None
-    fields = data.rpartition(b") ")[2].split()
-    return None if fields[0] in {b"Z", b"X"} else int(fields[19])
+        return []
+    fields = (data or b"").rpartition(b") ")[2].split()
+    return [] if not fields or fields[0] in {b"Z", b"X"} else fields
 
 
 class State:
@@ -91,14 +100,14 @@ class State:
         "status",
     )
 
-    def __init__(self, container_id: str, bundle_path: str, cgroup: str) -> None:
+    def __init__(self, container_id: str, bundle_path: str, cgroup: str, monitor_pid: int) -> None:
         self.id = container_id
         self.bundle = bundle_path
         self.cgroup = cgroup
         self.status = Status.CREATING
         self.pid = 0
         self.pid_start = 0
-        self.monitor_pid = os.getpid()
+        self.monitor_pid = monitor_pid
         self.monitor_start = start_time(self.monitor_pid) or 0
         self.boot = boot_id()
 

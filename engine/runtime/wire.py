@@ -129,6 +129,11 @@ class Decoder:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
+    @property
+    def rest(self) -> bytes:
+        """What has come of frames that were not taken yet."""
+        return bytes(self._buffer)
+
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Take `data` in and yield every frame that is complete, as (kind, payload).
 

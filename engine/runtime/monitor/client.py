@@ -55,6 +55,31 @@ class Client:
         self.feeds_stdin = False
         loop.add(fd, READ, self._ready)
 
+    # --- from the builder to the monitor --------------------------------------------------------
+
+    @property
+    def fd(self) -> int:
+        return self._fd
+
+    @property
+    def busy(self) -> bool:
+        """Whether something came from the peer, or is to go to it, that is still here."""
+        return bool(self._out or self._decoder.rest)
+
+    def facts(self) -> tuple[Any, ...]:
+        """All that `resume` needs in another process, but for `streams` and `feeds_stdin`."""
+        return self.subscribed, self.plan, bytes(self._out), self._decoder.rest
+
+    def resume(self, facts: tuple[Any, ...]) -> None:
+        """Go on as another process left it."""
+        self.subscribed, self.plan, out, rest = facts
+        self._out += out
+        self._decode(rest)
+        if self._fd >= 0:
+            self._flush()
+
+    # --- towards the peer -----------------------------------------------------------------------
+
     @property
     def closed(self) -> bool:
         return self._fd < 0
@@ -121,9 +146,14 @@ class Client:
         if not data:
             self.close()
             return
+        self._decode(data)
+
+    def _decode(self, data: bytes) -> None:
         try:
             for kind, payload in self._decoder.feed(data):
                 self._take(kind, payload)
+                if self._loop.stopped:
+                    break  # the rest is for whoever goes on with this client
         except wire.WireError:
             self.close()
 

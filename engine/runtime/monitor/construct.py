@@ -6,20 +6,77 @@ On v2 init is born in its cgroup, which costs nothing: there nothing is made ahe
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.errors import EngineError
 from engine.runtime import bundle, signals, slots, wire
 from engine.runtime.cgroups import Layout, Manager, Resources
 from engine.runtime.init import Child, ahead, spawn
+from engine.runtime.monitor.handover import Rights
 from engine.runtime.plan import InitPlan
 
 Stdio = tuple[int, int, int]
-Streams = Callable[[], Stdio]
-"""Waits for the program's ends of its streams, which take as long as the work before them."""
 
-Result = tuple[tuple[Any, ...], dict[str, int]]
+
+class Built:
+    """A container that is ready to start; -1 is no descriptor.
+
+    `unified` names its cgroup on a v2 hierarchy beside v1 where that is another; else it is empty.
+    """
+
+    __slots__ = (
+        "channel",
+        "mounts",
+        "namespaces",
+        "oom",
+        "pid",
+        "pidfd",
+        "seccomp",
+        "seccomp_flags",
+        "terminal",
+        "unified",
+        "warnings",
+    )
+
+    def __init__(self, pid: int, plan: InitPlan, warnings: tuple[str, ...], unified: str) -> None:
+        self.pid = pid
+        self.warnings = warnings
+        self.unified = unified
+        self.namespaces: int = plan.namespaces
+        self.seccomp: bytes = plan.process.seccomp
+        self.seccomp_flags: int = plan.process.seccomp_flags
+        self.pidfd = self.channel = self.mounts = self.oom = self.terminal = -1
+
+    def facts(self, rights: Rights) -> tuple[Any, ...]:
+        """The same, for another process."""
+        values = (self.pid, self.warnings, self.unified, self.namespaces)
+        descriptors = (self.pidfd, self.channel, self.mounts, self.oom, self.terminal)
+        return (*values, self.seccomp, self.seccomp_flags, *map(rights.add, descriptors))
+
+    @classmethod
+    def restore(cls, facts: tuple[Any, ...], fds: Sequence[int]) -> "Built":
+        built = cls.__new__(cls)
+        built.pid, built.warnings, built.unified, built.namespaces, *rest = facts
+        built.seccomp, built.seccomp_flags, *indices = rest
+        taken = [fds[index] if index >= 0 else -1 for index in indices]
+        built.pidfd, built.channel, built.mounts, built.oom, built.terminal = taken
+        return built
+
+
+class Build:
+    """What a builder does beside: while others are waited for, it costs nothing.
+
+    Args:
+        streams: makes the program's ends of its streams.
+        meanwhile: what else there is to do before the container is ready.
+    """
+
+    __slots__ = ("meanwhile", "streams")
+
+    def __init__(self, streams: Callable[[], Stdio], meanwhile: Callable[[], None]) -> None:
+        self.streams = streams
+        self.meanwhile = meanwhile
 
 
 class Ahead:
@@ -64,65 +121,63 @@ def construct(
     cgroup: str,
     resources: dict[str, Any],
     payload: bytes,
-    streams: Streams,
+    build: Build,
     layout: Layout,
     made: Ahead | None,
-) -> Result:
-    """A container that is ready to start: facts and descriptors for `Built`.
+) -> Built:
+    """A container that is ready to start.
 
-    Raises EngineError, OSError or StepFailed, or what `streams` raises; then nothing is left but
+    Raises EngineError, OSError or StepFailed, or what `build` raises; then nothing is left but
     dead processes.
     """
     plan = InitPlan.from_wire(wire.parse_plan(payload))
     if made is not None:
         if made.assign(plan, payload, cgroup):
-            return _finish_ahead(made, cgroup, resources, plan, streams)
+            return _finish_ahead(made, cgroup, resources, plan, build)
         made.discard()
-    return _construct_afresh(Manager(layout, cgroup), resources, plan, streams)
+    return _construct_afresh(Manager(layout, cgroup), resources, plan, build)
 
 
 def _finish_ahead(
-    made: Ahead, cgroup: str, resources: dict[str, Any], plan: InitPlan, streams: Streams
-) -> Result:
+    made: Ahead, cgroup: str, resources: dict[str, Any], plan: InitPlan, build: Build
+) -> Built:
     try:
         made.manager.rename(cgroup)
         warnings = made.manager.apply(Resources.from_oci(resources))
-        made.child.attached(streams())
-        return _finish(plan, made.manager, made.child, warnings, made.slot)
+        made.child.attached(build.streams())
+        return _finish(plan, made.manager, made.child, warnings, made.slot, build)
     except BaseException:
         made.discard()
         raise
 
 
 def _construct_afresh(
-    manager: Manager, resources: dict[str, Any], plan: InitPlan, streams: Streams
-) -> Result:
+    manager: Manager, resources: dict[str, Any], plan: InitPlan, build: Build
+) -> Built:
     manager.create()
     child: Child | None = None
     try:
         warnings = manager.apply(Resources.from_oci(resources))
-        child = _spawn(plan, streams(), manager)
+        child = _spawn(plan, build.streams(), manager)
         child.attached()
-        return _finish(plan, manager, child, warnings, "")
+        return _finish(plan, manager, child, warnings, "", build)
     except BaseException:
         _undo(manager, child)
         raise
 
 
 def _finish(
-    plan: InitPlan, manager: Manager, child: Child, warnings: list[str], unified: str
-) -> Result:
+    plan: InitPlan, manager: Manager, child: Child, warnings: list[str], unified: str, build: Build
+) -> Built:
+    build.meanwhile()
     child.wait_ready()
-    process = plan.process
-    told = (*warnings, *child.warnings)
-    facts = (child.pid, told, unified, plan.namespaces, process.seccomp, process.seccomp_flags)
-    return facts, {
-        "pidfd": child.pidfd,
-        "channel": os.dup(child.fileno()),  # the channel closes its own when it goes
-        "mounts": os.open(f"/proc/{child.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC),
-        "oom": _descriptor(manager.oom_fd()),
-        "terminal": _descriptor(child.terminal),
-    }
+    built = Built(child.pid, plan, (*warnings, *child.warnings), unified)
+    built.pidfd = child.pidfd
+    built.channel = os.dup(child.fileno())  # the channel closes its own when it goes
+    built.mounts = os.open(f"/proc/{child.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    built.oom = _descriptor(manager.oom_fd())
+    built.terminal = _descriptor(child.terminal)
+    return built
 
 
 def _descriptor(fd: int | None) -> int:

@@ -6,15 +6,12 @@ for SIGKILL at its parent's death), and what is left of the cgroup is killed by 
 that finds the bundle: a container is never left running with nobody to report its end.
 """
 
-import errno
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.errors import (
-    CommandNotExecutable,
-    CommandNotFound,
     Conflict,
     EngineError,
     InvalidArgument,
@@ -25,7 +22,9 @@ from engine.errors import (
 from engine.runtime import signals, state, syscalls, wire
 from engine.runtime.cgroups import Layout, Manager, Resources
 from engine.runtime.init import Channel, Child, StepFailed
-from engine.runtime.monitor.builder import Builder, Built
+from engine.runtime.monitor.complaints import complain, start_error
+from engine.runtime.monitor.construct import Build, Built
+from engine.runtime.monitor.handover import Rights
 from engine.runtime.monitor.log import LogWriter
 from engine.runtime.monitor.loop import READ, Loop
 from engine.runtime.monitor.session import Session
@@ -35,16 +34,16 @@ from engine.runtime.state import Status, can_become
 
 _OOM_LOOKS, _OOM_PAUSE = 5, 0.02
 
-_NEVER_STARTED = 128
-"""Exit code of a container whose start failed, unless the program was at fault (126, 127)."""
-
 
 class Container:
     """Every method is called from the loop; each raises an EngineError that goes to the caller.
 
+    A builder creates it and starts it; its monitor has it from then on, by `restore`.
+
     Args:
         announce: tells every subscriber an event.
-        complain: writes a line into the monitor's own log.
+        monitor_pid: the process that will have it.
+        log_fd: its log, when that is open already.
     """
 
     def __init__(
@@ -54,12 +53,12 @@ class Container:
         request: wire.CreateRequest,
         *,
         announce: Callable[[dict[str, Any]], None],
-        complain: Callable[[str], None],
+        monitor_pid: int,
+        log_fd: int = -1,
     ) -> None:
         self._loop = loop
         self._request = request
         self._announce = announce
-        self._complain = complain
         self._layout = layout
         self._built: Built | None = None
         self._sessions: dict[int, Session] = {}
@@ -69,12 +68,12 @@ class Container:
         self._oom_seen = 0
         self._paused = False
         self.exit_path = request.exit_path
-        self.state = state.State(request.id, request.bundle, request.cgroup)
+        self.state = state.State(request.id, request.bundle, request.cgroup, monitor_pid)
         self.warnings: tuple[str, ...] = ()
         self.exit: dict[str, Any] | None = None
         self.on_end: Callable[[], None] | None = None
         self._log = LogWriter(
-            request.log_path, request.log_max_bytes, request.log_max_files, complain
+            request.log_path, request.log_max_bytes, request.log_max_files, complain, fd=log_fd
         )
         self.stdio = Stdio(
             loop,
@@ -86,25 +85,23 @@ class Container:
 
     # --- create ---------------------------------------------------------------------------------
 
-    def create(self, builder: Builder) -> None:
+    def create(self, build: Callable[[Build], Built], *, meanwhile: Callable[[], None]) -> None:
         """Have init ready before its exec; on failure nothing of the container is left."""
         try:
-            self._create(builder)
+            self.state.write()
+            self._create(build(Build(self._make_pipes, meanwhile)))
         except BaseException:
             self._undo_create()
             raise
 
-    def _create(self, builder: Builder) -> None:
-        self.state.write()
-        stdio = self.stdio.make_pipes(terminal=self._request.terminal)
-        built = self._built = builder.finish(stdio)
+    def _make_pipes(self) -> tuple[int, int, int]:
+        return self.stdio.make_pipes(terminal=self._request.terminal)
+
+    def _create(self, built: Built) -> None:
+        self._built = built
         self.stdio.release_child_ends()
         if built.terminal >= 0:
             self.stdio.use_terminal(built.terminal)
-        self.stdio.listen()
-        if built.oom >= 0:
-            self._oom_fd = built.oom
-            self._loop.add(built.oom, READ, self._oom)
         self.warnings = built.warnings
         self.state.pid = built.pid
         self.state.pid_start = state.start_time(built.pid) or 0
@@ -117,14 +114,75 @@ class Container:
 
     def _undo_create(self) -> None:
         self.close()
-        self._kill_init()
-        while True:
-            try:
-                os.waitpid(-1, 0)  # the builder, and init when it came that far
-            except ChildProcessError:
-                break
         if self._built is not None:
+            self._kill_init()
             self._remove_cgroup()
+
+    # --- from the builder to the monitor --------------------------------------------------------
+
+    @property
+    def pidfd(self) -> int:
+        return self._ready.pidfd
+
+    @property
+    def own_pids(self) -> bool:
+        """Whether its orphans are its own init's to reap."""
+        return bool(self._ready.namespaces & syscalls.CLONE_NEWPID)
+
+    @property
+    def _ready(self) -> Built:
+        if self._built is None:
+            raise RuntimeFailure(f"container {self.state.id} has not been created")
+        return self._built
+
+    def descriptors(self, rights: Rights) -> int:
+        """Add what tells that there is something to do; returns how many that are."""
+        fds = [fd for fd in (self.pidfd, self._ready.oom, *self.stdio.outputs) if fd >= 0]
+        for fd in fds:
+            rights.add(fd)
+        return len(fds)
+
+    def facts(self, rights: Rights) -> tuple[Any, ...]:
+        """All that `restore` needs in another process."""
+        return (
+            tuple(self._request._replace(resources={})),
+            self._ready.facts(rights),
+            (self.state.status.value, self.state.pid, self.state.pid_start),
+            (self._started_at, self._failed_code),
+            rights.add(self._log.fd),
+            self.stdio.facts(rights),
+        )
+
+    @classmethod
+    def restore(
+        cls,
+        loop: Loop,
+        layout: Layout,
+        facts: tuple[Any, ...],
+        fds: Sequence[int],
+        *,
+        announce: Callable[[dict[str, Any]], None],
+    ) -> "Container":
+        fields, built, known, start, log, streams = facts
+        request = wire.CreateRequest(*fields)
+        monitor_pid = os.getpid()
+        container = cls(
+            loop, layout, request, announce=announce, monitor_pid=monitor_pid, log_fd=fds[log]
+        )
+        container._built = Built.restore(built, fds)
+        container.warnings = container._built.warnings
+        status, container.state.pid, container.state.pid_start = known
+        container.state.status = Status(status)
+        container._started_at, container._failed_code = start
+        container.stdio.restore(streams, fds)
+        return container
+
+    def listen(self) -> None:
+        """Take what the program writes, and what the kernel has to say of its memory."""
+        self.stdio.listen()
+        if self._ready.oom >= 0:
+            self._oom_fd = self._ready.oom
+            self._loop.add(self._oom_fd, READ, self._oom)
 
     def _become(self, status: Status) -> None:
         self.state.status = status
@@ -135,7 +193,7 @@ class Container:
         try:
             self._become(status)
         except OSError as error:
-            self._complain(f"cannot write state.json: {error}")
+            complain(f"cannot write state.json: {error}")
 
     @property
     def _manager(self) -> Manager:
@@ -153,10 +211,12 @@ class Container:
         try:
             Child(self._built.pid, self._built.pidfd, Channel(self._built.channel)).start()
         except StepFailed as failed:
-            error, self._failed_code = _start_error(failed)
+            error, self._failed_code = start_error(failed)
             self._started_at = 0
             self._kill_init()
             raise error from failed
+        finally:
+            self._built.channel = -1  # closed, whatever came of it
         self._tell_state(Status.RUNNING)
 
     def kill(self, number: int) -> None:
@@ -193,7 +253,7 @@ class Container:
         built = self._expect_running()
         if self._paused:
             raise Conflict(f"container {self.state.id} is paused, unpause it before exec")
-        session = Session(self._loop, exec_id, stdin=stdin, complain=self._complain)
+        session = Session(self._loop, exec_id, stdin=stdin, complain=complain)
         try:
             session.start(
                 plan.with_seccomp(built.seccomp, built.seccomp_flags),
@@ -202,7 +262,7 @@ class Container:
                 attach=self._manager.attach,
             )
         except StepFailed as failed:
-            raise _start_error(failed)[0] from failed
+            raise start_error(failed)[0] from failed
         self._sessions[session.pid] = session
         session.stdio.listen()
         return session
@@ -292,7 +352,7 @@ class Container:
             try:
                 state.write_exit(self.exit_path, record)
             except OSError as error:
-                self._complain(f"cannot write the exit record: {error}")
+                complain(f"cannot write the exit record: {error}")
         self.state.pid = 0
         self._tell_state(Status.STOPPED)
 
@@ -312,7 +372,7 @@ class Container:
             if self._manager.pids():
                 self._manager.kill()
         except EngineError as error:
-            self._complain(str(error))
+            complain(str(error))
 
     def _remove_cgroup(self) -> None:
         if self._oom_fd >= 0:
@@ -322,7 +382,7 @@ class Container:
         try:
             self._manager.remove()
         except OSError as error:
-            self._complain(f"cannot remove cgroup {self._request.cgroup}: {error}")
+            complain(f"cannot remove cgroup {self._request.cgroup}: {error}")
 
 
 def _dead_child() -> tuple[int, int] | None:
@@ -332,12 +392,3 @@ def _dead_child() -> tuple[int, int] | None:
     except ChildProcessError:
         return None
     return (pid, status) if pid else None
-
-
-def _start_error(failed: StepFailed) -> tuple[EngineError, int]:
-    """The engine's error and the exit code a client sees."""
-    if failed.step not in {"lookup", "exec"}:
-        return RuntimeFailure(str(failed)), _NEVER_STARTED
-    if failed.errno == errno.ENOENT:
-        return CommandNotFound(str(failed)), 127
-    return CommandNotExecutable(str(failed)), 126

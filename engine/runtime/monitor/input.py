@@ -1,8 +1,10 @@
 """To the program's standard input: what attached clients send, as fast as the program takes it."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
+from engine.runtime.monitor.handover import Rights
 from engine.runtime.monitor.loop import WRITE, Loop
 
 LIMIT = 64 * 1024
@@ -21,6 +23,25 @@ class Input:
         self.on_room: Callable[[], None] | None = None
         if fd >= 0:
             os.set_blocking(fd, False)
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is something that the program has not taken yet."""
+        return bool(self._buffer)
+
+    def facts(self, rights: Rights) -> tuple[Any, ...]:
+        """All that `restore` needs in another process."""
+        return rights.add(self._fd), self._terminal, self._closing, bytes(self._buffer)
+
+    @classmethod
+    def restore(cls, loop: Loop, facts: tuple[Any, ...], fds: Sequence[int]) -> "Input":
+        index, terminal, closing, data = facts
+        stdin = cls(loop, fds[index] if index >= 0 else -1, terminal=terminal)
+        stdin._buffer += data
+        stdin._closing = closing
+        if data:
+            stdin._watch()
+        return stdin
 
     @property
     def full(self) -> bool:

@@ -22,10 +22,17 @@ class LogWriter:
         max_bytes: size at which the file is rotated; 0 for never.
         max_files: how many files there may be, the current one included.
         complain: told about what a person should know; never called once a line.
+        fd: the file, when it is open already.
     """
 
     def __init__(
-        self, path: str, max_bytes: int, max_files: int, complain: Callable[[str], None]
+        self,
+        path: str,
+        max_bytes: int,
+        max_files: int,
+        complain: Callable[[str], None],
+        *,
+        fd: int = -1,
     ) -> None:
         self._path = path
         self._max_bytes = max_bytes
@@ -35,7 +42,7 @@ class LogWriter:
         self._second = -1
         self._second_text = ""
         self._lost = 0
-        self._fd, self._size = _open(path)
+        self.fd, self._size = _open(path) if fd < 0 else (fd, os.fstat(fd).st_size)
         self._base = 0  # what a failed rotation left in the file does not count
 
     def write(self, stream: bytes, data: bytes) -> None:
@@ -69,9 +76,9 @@ class LogWriter:
     def close(self) -> None:
         """Flush and close; nothing can be written after it."""
         self.flush()
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
 
     def _prefix(self, stream: bytes) -> bytes:
         seconds, rest = divmod(time.time_ns(), 1_000_000_000)
@@ -108,10 +115,10 @@ class LogWriter:
         view = memoryview(records)
         written = 0
         try:
-            if self._fd < 0:
-                self._fd, self._size = _open(self._path)
+            if self.fd < 0:
+                self.fd, self._size = _open(self._path)
             while written < len(view):
-                written += os.write(self._fd, view[written:])
+                written += os.write(self.fd, view[written:])
         except OSError as error:
             self._lose(len(records), written, error)
             return
@@ -126,7 +133,7 @@ class LogWriter:
             self._complain(f"log {self._path}: output is being lost: {error}")
         self._lost += size
         if written:
-            os.ftruncate(self._fd, self._size)
+            os.ftruncate(self.fd, self._size)
 
     def _rotate(self) -> None:
         """Readers that have the file open go on to its end; its name is free for a new one."""
@@ -136,8 +143,8 @@ class LogWriter:
             self._complain(f"log {self._path}: cannot rotate: {error}")
             self._base = self._size
             return
-        os.close(self._fd)
-        self._fd, self._size, self._base = -1, 0, 0
+        os.close(self.fd)
+        self.fd, self._size, self._base = -1, 0, 0
 
     def _shift(self) -> None:
         for number in range(self._max_files - 1, 0, -1):

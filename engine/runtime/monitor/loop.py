@@ -74,17 +74,27 @@ class Loop:
 
         self.add(self._wakeup, READ, awake)
 
+    @property
+    def stopped(self) -> bool:
+        return self._stopped
+
     def stop(self) -> None:
+        """Call no further handler."""
         self._stopped = True
 
     def run(self) -> None:
         """Until `stop`."""
         while not self._stopped:
-            for fd, events in self._epoll.poll(self._timeout()):
-                handler = self._handlers.get(fd)
-                if handler is not None:  # an earlier handler of this round may have removed it
-                    handler(events)
-            self._call_timers()
+            self._turn()
+
+    def _turn(self) -> None:
+        for fd, events in self._epoll.poll(self._timeout()):
+            handler = self._handlers.get(fd)
+            if handler is not None:  # an earlier handler of this round may have removed it
+                handler(events)
+            if self._stopped:
+                return
+        self._call_timers()
 
     def _timeout(self) -> float | None:
         if not self._timers:

@@ -1,38 +1,43 @@
-"""How a process forked by the zygote becomes the monitor of one container."""
+"""The monitor of one container: asleep until something happens to it, then awake for good.
 
+It is forked before its container is known, forks the builder that makes it, and gets the container
+when it has been started. Most containers then do nothing their monitor has to see to: it waits in
+one system call, with what it was given unread, until a request, output or a death wakes it.
+"""
+
+import _socket
+import gc
 import os
+import select
 import sys
-import time
-from contextlib import suppress
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from typing import NoReturn
 
-from engine.errors import EngineError, RuntimeFailure
-from engine.runtime import bundle, syscalls, wire
+from engine.runtime import slots, syscalls
 from engine.runtime.cgroups import Layout
-from engine.runtime.monitor.builder import Builder
+from engine.runtime.monitor import builder, handover
 from engine.runtime.monitor.container import Container
 from engine.runtime.monitor.loop import Loop
-from engine.runtime.monitor.server import Server
+from engine.runtime.monitor.server import BACKLOG, Server
 
 
-def run(connection: int, layout: Layout, builder: Builder) -> NoReturn:
-    """Serve the container that `connection` asks for; the process ends with it."""
+def run(zygote: _socket.socket, layout: Layout, parent: str) -> NoReturn:
+    """Be a monitor for whatever connection comes from `zygote`; ends with its container.
+
+    Args:
+        parent: the cgroup in which a container is made ready ahead; empty for none.
+    """
     status = 1
     try:
-        serve(connection, layout, builder)
+        prepare()
+        source, pid = builder.fork(zygote, layout, parent)
+        if not serve(source, pid, layout, zygote) and parent:
+            slots.remove(layout, slots.own(parent))  # where the builder could not
         status = 0
     except Exception:  # noqa: BLE001 (the last chance to say why, in monitor.log)
         sys.excepthook(*sys.exc_info())
     finally:
-        builder.dismiss()
         os._exit(status)
-
-
-def complain(message: str) -> None:
-    """One line in the monitor's own log."""
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    with suppress(OSError):  # no room for it: no reason to give the container up
-        os.write(2, f"{stamp} {message}\n".encode(errors="replace"))
 
 
 def write_name(name: str) -> None:
@@ -43,65 +48,55 @@ def write_name(name: str) -> None:
 
 
 def prepare() -> None:
-    """What does not depend on the container: a session of its own, orphans, a name."""
+    """What does not depend on the container: a session of its own, and a name."""
     os.setsid()
-    syscalls.set_child_subreaper()
     write_name("berth-monitor")
 
 
-def serve(connection: int, layout: Layout, builder: Builder) -> None:
-    """The same, in the process that calls it: returns at the container's end."""
-    received = _read_request(connection)
-    if received is None:
-        return  # the engine went away, or gave up, before it said what to create
-    request, plan, number = received
-    builder.begin(request, plan)  # which takes longer than what is done here meanwhile
-    del plan, received
-    _log_to(f"{request.bundle}/{bundle.MONITOR_LOG}")
+def serve(
+    source: _socket.socket, builder_pid: int, layout: Layout, zygote: _socket.socket | None
+) -> bool:
+    """Live through the container that the builder hands over; False when there comes none."""
+    data, fds = handover.receive(source)
+    if not data:
+        os.waitpid(builder_pid, 0)
+        return False
+    if zygote is not None:
+        zygote.close()  # held until now, so that the zygote's end finds no monitor left
+    listener = _socket.socket(fileno=fds[0])
+    listener.listen(BACKLOG)  # again: the name its clients see is that of who did it last
+    if handover.asleep(data):
+        sleep(source, builder_pid, fds[: handover.watched(data)])
+    source.close()
+    gc.enable()
+    live(layout, listener, data, fds)
+    return True
+
+
+def sleep(source: _socket.socket, builder_pid: int, fds: Sequence[int]) -> None:
+    """Return when one of `fds` has something; sees the builder off meanwhile."""
+    poll = select.poll()
+    end = source.fileno()
+    for fd in (end, *fds):
+        poll.register(fd, select.POLLIN)
+    while poll.poll()[0][0] == end:
+        os.waitpid(builder_pid, 0)  # it has closed its end, so it is as good as gone
+        poll.unregister(end)
+
+
+def live(layout: Layout, listener: _socket.socket, data: bytes, fds: list[int]) -> None:
+    """Wake up: build what serves the container, and serve it to its end."""
+    server_facts, container_facts, error = handover.unpack(data)
+    os.dup2(fds[error], 2, inheritable=False)
+    os.close(fds[error])
     loop = Loop()
-    server = Server(loop)
-    try:
-        container = _create(loop, layout, request, server)
-        container.create(builder)
-    except (EngineError, OSError) as error:
-        builder.dismiss()  # first: whoever is told may remove what it finds
-        os.write(connection, wire.control(_failure(number, error)))
-        return
+    server = Server(loop, listener)
+    container = Container.restore(loop, layout, container_facts, fds, announce=server.announce)
+    if not container.own_pids:
+        syscalls.set_child_subreaper()
     server.serve(container)
-    client = server.adopt(connection)
-    client.subscribed = True
-    client.tell({"id": number, "ok": server.describe()})
-    del request
-    loop.run()
-
-
-def _create(loop: Loop, layout: Layout, request: wire.CreateRequest, server: Server) -> Container:
-    server.listen(request.bundle)
-    container = Container(loop, layout, request, announce=server.announce, complain=complain)
     loop.watch_children(container.reap)
-    return container
-
-
-def _failure(number: Any, error: Exception) -> dict[str, Any]:
-    kind = type(error) if isinstance(error, EngineError) else RuntimeFailure
-    return {"id": number, "error": kind.__name__, "message": str(error)}
-
-
-def _read_request(connection: int) -> tuple[wire.CreateRequest, bytes, Any] | None:
-    """The first two frames: the plan, then the `create` request; None at the end of file."""
-    decoder = wire.Decoder()
-    plan: bytes | None = None
-    while data := os.read(connection, 64 * 1024):
-        for kind, payload in decoder.feed(data):
-            if kind == wire.PLAN:
-                plan = payload
-            elif kind == wire.CONTROL and plan is not None:
-                message = wire.parse_control(payload)
-                return wire.CreateRequest.from_wire(message["request"]), plan, message["id"]
-    return None
-
-
-def _log_to(path: str) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    os.dup2(fd, 2)
-    os.close(fd)
+    container.listen()
+    server.restore(server_facts, fds)
+    container.reap()  # who died before anybody was told of deaths
+    loop.run()

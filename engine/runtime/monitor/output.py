@@ -57,8 +57,8 @@ class Output:
         self, loop: Loop, fd: int, stream: int, sink: Sink, *, valve: Valve, terminal: bool = False
     ) -> None:
         self._loop = loop
-        self._fd = fd
-        self._stream = stream
+        self.fd = fd
+        self.stream = stream
         self._sink = sink
         self._valve = valve
         self._terminal = terminal
@@ -67,23 +67,23 @@ class Output:
 
     @property
     def ended(self) -> bool:
-        return self._fd < 0
+        return self.fd < 0
 
     def listen(self) -> None:
         """Read as soon as there is something, unless the valve is closed."""
         self._timer = None
-        if self._fd >= 0 and not self._valve.closed and not self._loop.knows(self._fd):
-            self._loop.add(self._fd, READ, self._ready)
+        if self.fd >= 0 and not self._valve.closed and not self._loop.knows(self.fd):
+            self._loop.add(self.fd, READ, self._ready)
 
     def pause(self) -> None:
         """Leave what comes in the pipe, until `listen`."""
         self._loop.cancel(self._timer)
         self._timer = None
-        self._loop.remove(self._fd)
+        self._loop.remove(self.fd)
 
     def _ready(self, events: int) -> None:
         size = self._read()
-        if self._fd < 0 or not self._loop.knows(self._fd):
+        if self.fd < 0 or not self._loop.knows(self.fd):
             return
         if size < 0:
             self._rest(TERMINAL_RETRY)
@@ -91,13 +91,13 @@ class Output:
             self._rest(COALESCE)
 
     def _rest(self, seconds: float) -> None:
-        self._loop.remove(self._fd)
+        self._loop.remove(self.fd)
         self._timer = self._loop.after(seconds, self.listen)
 
     def _read(self) -> int:
         """Bytes read and passed on; 0 at the end or when there is nothing, -1 for a dormant pty."""
         try:
-            data = os.read(self._fd, CHUNK)
+            data = os.read(self.fd, CHUNK)
         except BlockingIOError:
             return 0
         except OSError as error:
@@ -107,7 +107,7 @@ class Output:
         if not data:
             self.close()
             return 0
-        self._sink(self._stream, data)
+        self._sink(self.stream, data)
         return len(data)
 
     def drain(self) -> None:
@@ -116,15 +116,15 @@ class Output:
         No more than a pipe holds: something else may have it open and write for ever.
         """
         room = PIPE_SIZE
-        while self._fd >= 0 and room > 0 and (size := self._read()) > 0:
+        while self.fd >= 0 and room > 0 and (size := self._read()) > 0:
             room -= size
 
     def close(self) -> None:
         """The end: nothing more will be read; safe to call again."""
-        if self._fd < 0:
+        if self.fd < 0:
             return
         self.pause()
-        os.close(self._fd)
-        self._fd = -1
+        os.close(self.fd)
+        self.fd = -1
         if self.on_end is not None:
             self.on_end()

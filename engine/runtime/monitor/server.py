@@ -2,13 +2,14 @@
 
 import _socket
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.errors import Conflict, EngineError, InvalidArgument, RuntimeFailure
 from engine.runtime import bundle, wire
 from engine.runtime.monitor.client import Client
 from engine.runtime.monitor.container import Container
+from engine.runtime.monitor.handover import Rights
 from engine.runtime.monitor.loop import READ, Loop
 from engine.runtime.plan import ExecPlan
 
@@ -19,6 +20,10 @@ LINGER_MOST = 60.0
 """Seconds for clients that are slow, but take something every LINGER seconds."""
 
 ACCEPT_RETRY = 0.2
+BACKLOG = 64
+
+_CLIENTS_HANDED_OVER = 200
+"""What can go to another process in one message; more wait to be accepted there."""
 
 Answer = dict[str, Any]
 Verb = Callable[["Server", Client, dict[str, Any]], Answer | None]
@@ -26,14 +31,19 @@ Verb = Callable[["Server", Client, dict[str, Any]], Answer | None]
 
 
 class Server:
-    """Answers every request; a request that fails never ends the monitor."""
+    """Answers every request; a request that fails never ends the monitor.
 
-    def __init__(self, loop: Loop) -> None:
+    Args:
+        listener: the bundle's socket, when another process has bound it.
+    """
+
+    def __init__(self, loop: Loop, listener: _socket.socket | None = None) -> None:
         self._loop = loop
         self._clients: set[Client] = set()
-        self._listener: _socket.socket | None = None
+        self._listener = listener
         self._container: Container | None = None
         self._finishing = False
+        self.on_start: Callable[[], None] | None = None
 
     # --- connections ----------------------------------------------------------------------------
 
@@ -47,7 +57,7 @@ class Server:
             previous = os.umask(0o177)
             listener.bind(bundle.socket_address(directory))
             os.umask(previous)
-            listener.listen(64)
+            listener.listen(BACKLOG)
         finally:
             os.close(directory)
         self._listener = listener
@@ -57,8 +67,39 @@ class Server:
         self._container = container
         container.on_end = self.finish
 
+    # --- from the builder to the monitor --------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        return any(client.busy for client in self._clients)
+
+    def descriptors(self, rights: Rights) -> int:
+        """Add what requests come from, the listening socket first; returns how many that are."""
+        listener = self._listener.fileno() if self._listener is not None else -1
+        fds = (listener, *(client.fd for client in self._clients))
+        for fd in fds:
+            rights.add(fd)
+        return len(fds)
+
+    def facts(self, rights: Rights) -> tuple[Any, ...]:
+        """All that `restore` needs in another process."""
+        return tuple(
+            (rights.add(each.fd), each.streams, each.feeds_stdin, each.facts())
+            for each in self._clients
+        )
+
+    def restore(self, facts: tuple[Any, ...], fds: Sequence[int]) -> None:
+        """Serve the clients of another process, and the listening socket."""
+        if self._listener is not None:
+            self._loop.add(self._listener.fileno(), READ, self._accept)
+        for index, streams, feeds_stdin, rest in facts:
+            client = self.adopt(fds[index])
+            if streams:
+                self._subject.stdio.attach(client, streams, stdin=feeds_stdin)
+            client.resume(rest)
+
     def _accept(self, _events: int) -> None:
-        if self._listener is None:
+        if self._listener is None or self._full():
             return
         try:
             fd, _ = self._listener._accept()  # type: ignore[attr-defined]
@@ -74,6 +115,15 @@ class Server:
     def _accept_again(self) -> None:
         if self._listener is not None:
             self._loop.add(self._listener.fileno(), READ, self._accept)
+
+    def _full(self) -> bool:
+        """Whether no more can be served here, because they will go to another process."""
+        if self.on_start is None or len(self._clients) < _CLIENTS_HANDED_OVER:
+            return False
+        if self._listener is not None:
+            self._loop.remove(self._listener.fileno())
+            self._loop.after(ACCEPT_RETRY, self._accept_again)
+        return True
 
     def adopt(self, fd: int) -> Client:
         """Serve a connection that exists already."""
@@ -161,7 +211,7 @@ class Server:
             "id": container.state.id,
             "status": container.state.status.value,
             "pid": container.state.pid,
-            "monitor_pid": os.getpid(),
+            "monitor_pid": container.state.monitor_pid,
             "cgroup": container.state.cgroup,
             "exit_path": container.exit_path,
             "warnings": list(container.warnings),
@@ -169,7 +219,11 @@ class Server:
         }
 
     def _start(self, _client: Client, _message: dict[str, Any]) -> Answer:
-        self._subject.start()
+        try:
+            self._subject.start()
+        finally:
+            if self.on_start is not None:
+                self.on_start()
         return {}
 
     def _kill(self, _client: Client, message: dict[str, Any]) -> Answer:

@@ -10,10 +10,12 @@ import fcntl
 import os
 import struct
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from engine.runtime import wire
 from engine.runtime.monitor.client import Client
+from engine.runtime.monitor.handover import Rights
 from engine.runtime.monitor.input import Input
 from engine.runtime.monitor.log import LogWriter
 from engine.runtime.monitor.loop import Loop, Timer
@@ -111,6 +113,30 @@ class Stdio:
         for output in self._outputs:
             output.listen()
 
+    # --- from the builder to the monitor --------------------------------------------------------
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """The descriptors that output comes from."""
+        return tuple(output.fd for output in self._outputs)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something waits for the program to take it."""
+        return self._input.pending
+
+    def facts(self, rights: Rights) -> tuple[Any, ...]:
+        """All that `restore` needs in another process, but for the clients."""
+        outputs = tuple((rights.add(each.fd), each.stream) for each in self._outputs)
+        return outputs, self._input.facts(rights), rights.add(self._terminal)
+
+    def restore(self, facts: tuple[Any, ...], fds: Sequence[int]) -> None:
+        outputs, stdin, terminal = facts
+        self._terminal = fds[terminal] if terminal >= 0 else -1
+        on_terminal = self._terminal >= 0
+        self._outputs = [self._output(fds[at], to, terminal=on_terminal) for at, to in outputs]
+        self._use_input(Input.restore(self._loop, stdin, fds))
+
     def resize(self, height: int, width: int) -> None:
         """Set the terminal's size in characters. Raises OSError; without a terminal, ignored."""
         if self._terminal >= 0:
@@ -124,6 +150,8 @@ class Stdio:
         client.streams = streams
         client.feeds_stdin = stdin and self._open_stdin
         self._clients.append(client)
+        if client.feeds_stdin and self._input.full:
+            client.hold(True)
         if self.ended:
             self._end_clients()
 

@@ -7,16 +7,21 @@ monitor. The part of the builder, of init and of the engine is taken by a proces
 
 import _socket
 import gc
-import marshal
 import os
 from typing import NoReturn
 
 from engine.errors import EngineError
-from engine.runtime import bundle, signals, wire
+from engine.runtime import bundle, signals, syscalls, wire
 from engine.runtime.cgroups import Layout
 from engine.runtime.init import Channel
 from engine.runtime.init.channel import pair
 from engine.runtime.monitor import builder, main
+from engine.runtime.monitor.construct import Build, Built
+from engine.runtime.monitor.container import Container
+from engine.runtime.monitor.loop import Loop
+from engine.runtime.monitor.server import Server
+
+Socket = _socket.socket
 
 _PLACES = ("/dev/shm", "/run", "/tmp")
 """Where a directory of its own is made for a moment."""
@@ -76,34 +81,39 @@ def _close(fd: int) -> None:
 
 
 def _live(layout: Layout, directory: str) -> None:
-    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
-
-    def fork(_layout: Layout, _slot: str, _foreign: int) -> _socket.socket:
-        here, there = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-        if os.fork() == 0:
-            here.close()
-            ours.close()
-            _act(there, theirs, directory)
-        there.close()
-        return here
+    def live(_zygote: Socket, monitor: Socket, pid: int, layout: Layout, _parent: str) -> NoReturn:
+        _act(monitor, pid, layout, directory)
 
     signals.signal(signals.SIGCHLD, signals.SIG_DFL)
-    played = builder.Builder(layout, fork=fork)
-    theirs.close()
-    main.serve(ours.detach(), layout, played)
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    source, pid = builder.fork(theirs, layout, "", live)
+    ours.close()
+    main.serve(source, pid, layout, theirs)
     bundle.unlink(f"{directory}/{bundle.SOCKET}")
 
 
-def _act(monitor: _socket.socket, engine: _socket.socket, directory: str) -> NoReturn:
+def _act(monitor: Socket, monitor_pid: int, layout: Layout, directory: str) -> NoReturn:
+    """Be a builder whose container is made of next to nothing."""
     try:
-        engine.send(wire.plan(("plan",)) + _request(directory))
-        _build(monitor, engine)
+        engine, connection = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        loop = Loop()
+        server = Server(loop)
+        container = Container(
+            loop, layout, _request(directory), announce=server.announce, monitor_pid=monitor_pid
+        )
+        container.create(
+            lambda build: _build(build, engine), meanwhile=lambda: server.listen(directory)
+        )
+        engine.close()
+        server.serve(container)
+        server.adopt(connection.detach()).subscribed = True
+        builder.deliver(loop, server, container, monitor)
     finally:
         os._exit(0)
 
 
-def _request(directory: str) -> bytes:
-    request = wire.CreateRequest(
+def _request(directory: str) -> wire.CreateRequest:
+    return wire.CreateRequest(
         id="rehearsal",
         bundle=directory,
         log_path=f"{directory}/{_LOG}",
@@ -116,25 +126,32 @@ def _request(directory: str) -> bytes:
         cgroup=directory.rpartition("/")[2],  # which nobody makes
         resources={},
     )
-    return wire.control({"verb": "create", "id": 0, "request": request.to_wire()})
 
 
-def _build(monitor: _socket.socket, engine: _socket.socket) -> None:
-    """Be the builder, then init, whose end is the end of all."""
-    builder.receive(monitor)
-    _, (_, out, _) = builder.receive(monitor)
+def _build(build: Build, engine: Socket) -> Built:
+    """A container whose only process is also the engine that watches it."""
+    _, out, _ = build.streams()
+    build.meanwhile()
     theirs, mine = pair()
-    facts = (os.getpid(), (), "", 0, b"", 0)
-    fds = (os.pidfd_open(os.getpid()), theirs, os.open("/proc/self/ns/mnt", os.O_RDONLY))
-    names = ("pidfd", "channel", "mounts")
-    builder.send(monitor, marshal.dumps(("built", facts, names)), fds)
-    os.close(theirs)
-    engine.recv(_ANSWER)
-    engine.send(wire.control({"verb": "hello", "id": 1}))
-    engine.recv(_ANSWER)
-    engine.send(wire.control({"verb": "start", "id": 2}))
-    channel = Channel(mine)
-    channel.receive()
-    channel.close()
-    engine.recv(_ANSWER)
-    os.write(out, b"a line\n")
+    pid, pidfd = syscalls.clone3(syscalls.CLONE_PARENT)
+    if pid == 0:
+        _be_init(engine, Channel(mine), out)
+    os.close(mine)
+    mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    facts = (pid, (), "", syscalls.CLONE_NEWPID, b"", 0, 0, 1, 2, -1, -1)
+    return Built.restore(facts, (pidfd, theirs, mounts))
+
+
+def _be_init(engine: Socket, channel: Channel, out: int) -> NoReturn:
+    try:
+        for fd in _descriptors() - {0, 1, 2, engine.fileno(), channel.fd, out}:
+            _close(fd)
+        engine.send(wire.control({"verb": "start", "id": 1}))
+        channel.receive()
+        channel.close()
+        engine.recv(_ANSWER)
+        engine.send(wire.control({"verb": "hello", "id": 2}))
+        engine.recv(_ANSWER)
+        os.write(out, b"a line\n")
+    finally:
+        os._exit(0)

@@ -18,8 +18,8 @@ from typing import NoReturn
 from engine.errors import Unavailable
 from engine.runtime import signals, slots, wire
 from engine.runtime.cgroups import Layout, detect
+from engine.runtime.monitor import handover
 from engine.runtime.monitor import main as monitor
-from engine.runtime.monitor.builder import Builder
 from engine.runtime.zygote.prime import open_own_procs, prime
 from engine.runtime.zygote.warm import fill_holes, warm_up
 
@@ -53,8 +53,8 @@ class Zygote:
         """Hand connections out until the engine closes its end."""
         self._refill()
         self._engine.send(READY)
-        while self._wait_for_request() and (fd := _next_connection(self._engine)) is not None:
-            self._hand_over(fd)
+        while self._wait_for_request() and (fds := handover.receive(self._engine)[1]):
+            self._hand_over(fds[0])
         self._end_spares()
 
     def _wait_for_request(self) -> bool:
@@ -115,15 +115,7 @@ class Zygote:
         if self._procs is not None:
             os.close(self._procs)
         signals.signal(signals.SIGCHLD, signals.SIG_DFL)
-        monitor.prepare()
-        builder = Builder(self._layout, parent, foreign=zygote.fileno())
-        connection = _next_connection(zygote)
-        if connection is None:
-            builder.dismiss()
-            os._exit(0)
-        zygote.close()
-        gc.enable()
-        monitor.run(connection, self._layout, builder)
+        monitor.run(zygote, self._layout, parent)
 
 
 def main() -> None:
@@ -146,17 +138,6 @@ def main() -> None:
     gc.disable()
     zygote.serve()
     del filling, kept
-
-
-def _next_connection(source: _socket.socket) -> int | None:
-    """The descriptor in the next message; None when the other side has closed its end."""
-    while True:
-        data, rights, _, _ = source.recvmsg(64, _socket.CMSG_SPACE(4), _socket.MSG_CMSG_CLOEXEC)
-        if not data:
-            return None
-        for _, kind, body in rights:
-            if kind == _socket.SCM_RIGHTS:
-                return array.array("i", body)[0]
 
 
 def _send(spare: _socket.socket, connection: int) -> bool:

@@ -75,7 +75,7 @@ async def test_an_end_without_an_engine_is_recorded(host: Host) -> None:
 async def test_a_bundle_of_another_boot_is_not_adopted(host: Host, launcher: Launcher) -> None:
     bundle = host.bundle("c1")
     bundle.mkdir(parents=True)
-    written = state.State("c1", str(bundle), f"{host.cgroup_parent}/c1")
+    written = state.State("c1", str(bundle), f"{host.cgroup_parent}/c1", os.getpid())
     written.boot = "another"
     written.write()
     assert await launcher.adopt("c1", bundle) is None

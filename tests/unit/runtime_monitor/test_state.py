@@ -13,7 +13,7 @@ from engine.runtime.state import Status, can_become
 
 
 def test_the_state_is_an_oci_state(tmp_path: Path) -> None:
-    written = state.State("c1", str(tmp_path), "berth/c1")
+    written = state.State("c1", str(tmp_path), "berth/c1", os.getpid())
     written.write()
     document = json.loads((tmp_path / "state.json").read_text())
     assert {"ociVersion", "id", "status", "pid", "bundle"} <= document.keys()
@@ -21,7 +21,7 @@ def test_the_state_is_an_oci_state(tmp_path: Path) -> None:
 
 
 def test_a_state_comes_back(tmp_path: Path) -> None:
-    written = state.State('odd "name" \\ ü', str(tmp_path), "berth/c1")
+    written = state.State('odd "name" \\ ü', str(tmp_path), "berth/c1", os.getpid())
     written.pid = 12
     written.status = Status.RUNNING
     written.write()
@@ -41,14 +41,14 @@ def test_no_state_is_none(tmp_path: Path) -> None:
 
 
 def test_this_process_is_alive_and_another_start_is_not(tmp_path: Path) -> None:
-    mine = state.State("c1", str(tmp_path), "berth/c1")
+    mine = state.State("c1", str(tmp_path), "berth/c1", os.getpid())
     assert mine.monitor_alive()
     mine.monitor_start += 1
     assert not mine.monitor_alive()
 
 
 def test_a_process_of_another_boot_is_not_alive(tmp_path: Path) -> None:
-    mine = state.State("c1", str(tmp_path), "berth/c1")
+    mine = state.State("c1", str(tmp_path), "berth/c1", os.getpid())
     mine.boot = "0000"
     assert not mine.monitor_alive()
 
