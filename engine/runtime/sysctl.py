@@ -14,13 +14,11 @@ _IPC = frozenset(
 )
 
 
-def compile_sysctl(
-    linux: Fields, unshare: int, join: tuple[tuple[int, str], ...]
-) -> tuple[tuple[str, str], ...]:
-    """(path below /proc/sys, value) pairs. Raises InvalidArgument for a setting of the host."""
-    owned = unshare
-    for flag, _ in join:
-        owned |= flag
+def compile_sysctl(linux: Fields, owned: int) -> tuple[tuple[str, str], ...]:
+    """(path below /proc/sys, value) pairs; `owned` are the namespaces that are not the host's.
+
+    Raises InvalidArgument for a setting of the host.
+    """
     settings = linux.object("sysctl")
     result = []
     for key in settings.value:

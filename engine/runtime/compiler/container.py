@@ -47,7 +47,7 @@ def compile_init(
         gid_mappings=spaces.gids,
         hostname=_name(fields, "hostname", spaces),
         domainname=_name(fields, "domainname", spaces),
-        sysctl=compile_sysctl(linux, spaces.unshare, spaces.join),
+        sysctl=compile_sysctl(linux, spaces.owned),
         root=root.absolute("path"),
         rootfs_mounts=mounts.compile_layers(rootfs_mounts),
         root_propagation=_root_propagation(linux, made),
