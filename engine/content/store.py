@@ -124,11 +124,16 @@ class Store:
 
     def _replace(self, name: str, document: object) -> None:
         with tempfile.NamedTemporaryFile("w", dir=self._ingest, delete=False) as file:
-            json.dump(document, file)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(self.root / name)
+            draft = Path(file.name)
+            try:
+                json.dump(document, file)
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                draft.unlink()
+                raise
+        draft.chmod(0o644)
+        draft.replace(self.root / name)
         sync_directory(self.root)
 
 

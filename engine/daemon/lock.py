@@ -1,12 +1,17 @@
 """One engine a data directory: a lock the kernel drops when its holder dies, however it dies."""
 
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from engine.errors import AlreadyInUse
+
+_log = logging.getLogger(__name__)
+
+_WIDTH = 32
 
 
 @contextmanager
@@ -21,16 +26,23 @@ def hold(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pid = os.read(descriptor, 32).decode().strip() or "unknown"
+            pid = os.read(descriptor, _WIDTH).decode().strip() or "unknown"
             raise AlreadyInUse(
                 f"data directory {path.parent} is in use by the engine with pid {pid}: "
                 "stop that one first, or give another --data-dir"
             ) from None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
+        _sign(descriptor, path)
         yield
     finally:
         os.close(descriptor)
+
+
+def _sign(descriptor: int, path: Path) -> None:
+    """Over what is there: a full disk has room for that, and keeps nobody from the lock."""
+    try:
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode().ljust(_WIDTH), 0)
+    except OSError as error:
+        _log.warning("cannot write who holds %s: %s", path, error)
 
 
 def holder(path: Path) -> int | None:
@@ -42,7 +54,7 @@ def holder(path: Path) -> int | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        text = os.read(descriptor, 32).decode().strip()
+        text = os.read(descriptor, _WIDTH).decode().strip()
         return int(text) if text.isdecimal() else None
     finally:
         os.close(descriptor)

@@ -1,9 +1,12 @@
 """Keeps the layout's `index.json` like the catalogue, off the loop and never two at a time."""
 
 import asyncio
+import logging
 
 from engine.content import Store
 from engine.images.catalogue import Catalogue
+
+_log = logging.getLogger(__name__)
 
 
 class IndexWriter:
@@ -16,9 +19,12 @@ class IndexWriter:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def write(self) -> None:
-        """Write what the catalogue says now."""
+        """Write what the catalogue says now; a full disk only keeps other tools from knowing."""
         async with self._lock:
-            await asyncio.to_thread(self._store.write_index, self._catalogue.index())
+            try:
+                await asyncio.to_thread(self._store.write_index, self._catalogue.index())
+            except OSError as error:
+                _log.error("index.json of %s is not up to date: %s", self._store.root, error)
 
     def request(self) -> None:
         """Write soon."""

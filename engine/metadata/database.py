@@ -19,6 +19,7 @@ from engine.metadata.migrations import migrate
 Document = dict[str, Any]
 
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=2000")
+_ALONE = ("locking_mode=EXCLUSIVE",)
 _COMPANIONS = ("", "-wal", "-shm")
 
 
@@ -103,14 +104,27 @@ class Database:
     def _open(self) -> sqlite3.Connection:
         try:
             return _connect(self.path)
-        except sqlite3.OperationalError:
-            raise  # no room, no right or locked: the file itself may be whole
+        except sqlite3.OperationalError as error:
+            return self._open_alone(error)  # the file itself may be whole
         except sqlite3.DatabaseError as error:
             aside = _set_file_aside(self.path)
             self.warnings.append(
                 f"damaged database {self.path} ({error}) set aside as {aside}; starting with none"
             )
             return _connect(self.path)
+
+    def _open_alone(self, reason: sqlite3.OperationalError) -> sqlite3.Connection:
+        """Without a file of shared memory beside it, which a full disk has no room for.
+
+        Raises:
+            Unavailable: not so either: no room, no right, or in use.
+        """
+        try:
+            connection = _connect(self.path, _ALONE)
+        except sqlite3.OperationalError as error:
+            raise Unavailable(f"cannot open {self.path}: {error}") from reason
+        self.warnings.append(f"{self.path} can be read, and maybe not written: {reason}")
+        return connection
 
     def _decode(self, table: str, key: str, text: str) -> Document | None:
         try:
@@ -147,12 +161,12 @@ class Table:
         self._database.set_aside(self.name, key, why)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, first: Sequence[str] = ()) -> sqlite3.Connection:
     """A connection to a file that only its owner can read: environments may hold secrets."""
     path.touch(mode=0o600)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
-        for pragma in _PRAGMAS:
+        for pragma in (*first, *_PRAGMAS):
             connection.execute(f"PRAGMA {pragma}")
         _check(connection)
         migrate(connection)

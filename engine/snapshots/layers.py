@@ -12,6 +12,7 @@ import asyncio
 import json
 import logging
 import os
+import secrets
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -82,8 +83,8 @@ class Layers:
 
     def discard(self, path: Path) -> None:
         """Delete a tree so that a crash in the middle leaves it in `tmp`, not half in place."""
-        target = Path(tempfile.mkdtemp(dir=self.tmp))
-        path.rename(target / "old")
+        target = self.tmp / f"old-{secrets.token_hex(8)}"  # a full disk may have no room for more
+        path.rename(target)
         tree.remove(target)
 
     async def _add_one(

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.root
 
 FEW, MANY = 24, 200
 BOUND = 10.0
-"""Seconds until it answers; two of them go to monitors that do not, and two to those that hang up."""
+"""Seconds until it answers; about four of them go to monitors that do not."""
 BROKEN = ("stopped", "deaf", "garbled", "killed", "ended")
 
 
