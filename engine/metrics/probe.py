@@ -10,7 +10,7 @@ from typing import NamedTuple
 from engine.metrics import sources
 from engine.metrics.history import NAN
 from engine.metrics.sources import LARGE, File, field, number_or
-from engine.runtime.cgroups import Layout, Manager
+from engine.runtime.cgroups import Layout, Manager, Pressure
 
 # Kept open for one container at most: use, throttling, memory, pids, block I/O, network.
 DESCRIPTORS = 6
@@ -32,7 +32,7 @@ class Counters(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What is read when `limits_due`; NaN is no limit."""
+    """What is read when `limits_due`, and the pressure with it; NaN is no limit."""
 
     cpu: float = NAN
     memory: float = NAN
@@ -67,6 +67,8 @@ class Probe:
         self.counters = Counters()
         self.limits = Limits()
         self.slow = Slow()
+        self.pressure: Pressure | None = None
+        self._read_pressure = manager.pressure
         self.limits_due = True
         self.stat_due = True
 
@@ -117,6 +119,7 @@ class Probe:
         own_network = sources.own_network(self._pid)
         limits = (self._cpu.limit(), self._memory.limit(), self._pids.limit())
         self.limits, self.limits_due = Limits(*limits, own_network), False
+        self.pressure = self._read_pressure()
 
 
 _IDLE_NS = 1_000_000

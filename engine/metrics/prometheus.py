@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from engine.metrics.history import Number
+from engine.metrics.history import NAN, Number
 from engine.metrics.host import Totals
 from engine.metrics.probe import Counters, Limits, Slow
+from engine.runtime.cgroups import Pressure
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -16,6 +17,7 @@ class Container(NamedTuple):
     counters: Counters
     slow: Slow
     limits: Limits
+    pressure: Pressure | None = None
 
 
 class _Family(NamedTuple):
@@ -25,6 +27,35 @@ class _Family(NamedTuple):
     value: Callable[[Container], float]
 
 
+def _pressure(resource: str, stall: str) -> Callable[[Container], float]:
+    """Seconds; NaN where the kernel does not count it."""
+
+    def value(container: Container) -> float:
+        if container.pressure is None:
+            return NAN
+        return float(getattr(getattr(container.pressure, resource), stall)) / 1e6
+
+    return value
+
+
+_PRESSURE = tuple(
+    family
+    for resource, what in (("cpu", "a processor"), ("memory", "memory"), ("io", "block I/O"))
+    for family in (
+        _Family(
+            f"pressure_{resource}_waiting_seconds_total",
+            "counter",
+            f"Time in which some process waited for {what}.",
+            _pressure(resource, "some_us"),
+        ),
+        _Family(
+            f"pressure_{resource}_stalled_seconds_total",
+            "counter",
+            f"Time in which every process waited for {what}.",
+            _pressure(resource, "full_us"),
+        ),
+    )
+)
 _CONTAINER = (
     _Family(
         "cpu_seconds_total",
@@ -138,7 +169,7 @@ def render(
     """All families, each with its HELP and TYPE; a figure that is "no limit" has no line."""
     lines: list[str] = []
     labels = [_labels(container) for container in containers]
-    for family in _CONTAINER:
+    for family in _CONTAINER + _PRESSURE:
         values = (family.value(container) for container in containers)
         samples = [(a, b) for a, b in zip(labels, values, strict=True) if b == b]  # noqa: PLR0124
         lines += _family(f"berth_container_{family.name}", family.kind, family.help, samples)

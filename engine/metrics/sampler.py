@@ -214,7 +214,9 @@ class Sampler:
     def prometheus(self) -> str:
         """The last sweep in Prometheus' text format, version 0.0.4."""
         containers = [
-            prometheus.Container(key, t.name, t.probe.counters, t.probe.slow, t.probe.limits)
+            prometheus.Container(
+                *(key, t.name, t.probe.counters, t.probe.slow, t.probe.limits, t.probe.pressure)
+            )
             for key, t in self._tracked.items()
             if t.row is not None
         ]

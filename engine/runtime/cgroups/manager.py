@@ -23,7 +23,7 @@ from engine.runtime.cgroups import (
 )
 from engine.runtime.cgroups.layout import Hierarchy, Layout
 from engine.runtime.cgroups.resources import Resources
-from engine.runtime.cgroups.stats import CpuStats, MemoryStats, PidsStats, Stats
+from engine.runtime.cgroups.stats import CpuStats, MemoryStats, PidsStats, Pressure, Stats
 
 KILL_BOUND_S = 10.0
 REMOVE_BOUND_S = 5.0
@@ -274,8 +274,12 @@ class Manager:
             pids=self._pids(),
             block=(blkio.read_v1 if io[0] == 1 else blkio.read_v2)(io[1]) if io else (),
             oom_kills=self.oom_kills(),
-            pressure=pressure.read(self.unified),
+            pressure=self.pressure(),
         )
+
+    def pressure(self) -> Pressure | None:
+        """Time lost for want of something; None where nobody counts it."""
+        return pressure.read(self.unified)
 
     def _cpu(self) -> CpuStats:
         limits, use = self.find("cpu", ""), self.find("cpuacct", "")
