@@ -132,8 +132,11 @@ class Box:
         """Run to the end: what it printed on both streams, and how it ended."""
         monitor = await self.create(config)
         stream = await monitor.attach(stdin=False, stdout=True, stderr=True)
-        await monitor.start()
-        output = await read_all(stream)
+        try:
+            await monitor.start()
+            output = await read_all(stream)
+        finally:
+            await stream.close()
         record: ExitRecord = await bounded(monitor.wait())
         return (output[1] + output[2]).decode(errors="replace").strip(), record
 
