@@ -1,6 +1,7 @@
 """`python -m engine`: run, start, stop, status, doctor."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -29,7 +30,16 @@ def _run(options: Options) -> int:
     from engine.daemon import log, serve
 
     log.configure(options.log_level)
-    return serve.run(options)
+    return serve.run(options, _enter(options))
+
+
+def _enter(options: Options) -> tuple[str, ...]:
+    """Without root: into a user namespace. Returns what is missing for that to work well."""
+    if os.geteuid() == 0:
+        return ()
+    from engine.daemon.rootless import enter
+
+    return enter.enter(options).warnings
 
 
 def _start(options: Options) -> int:

@@ -1,13 +1,25 @@
 """stats and size: what a container uses now."""
 
 import asyncio
+import time
 from functools import cache
+from typing import Any
 
 from engine.containers.context import Context
 from engine.containers.live import Live
 from engine.containers.model import Size
 from engine.errors import NotFound
-from engine.runtime.cgroups import Layout, Manager, Stats, detect
+from engine.runtime import processes
+from engine.runtime.cgroups import (
+    CpuStats,
+    Layout,
+    Manager,
+    MemoryStats,
+    PidsStats,
+    Resources,
+    Stats,
+    detect,
+)
 
 
 def statistics(live: Live) -> Stats | None:
@@ -15,13 +27,41 @@ def statistics(live: Live) -> Stats | None:
     monitor = live.monitor
     if monitor is None or not live.running:
         return None
+    if not _has_cgroups():
+        return _of_processes(monitor.pid)
     return Manager(_layout(), monitor.cgroup).stats()
 
 
 def pids(live: Live) -> list[int]:
     """Host pids of every process of a running container."""
     monitor = live.monitor
-    return [] if monitor is None else Manager(_layout(), monitor.cgroup).pids()
+    if monitor is None:
+        return []
+    if not _has_cgroups():
+        return processes.pids(monitor.pid)
+    return Manager(_layout(), monitor.cgroup).pids()
+
+
+def _of_processes(pid: int) -> Stats | None:
+    """The little that is known of a container without a cgroup."""
+    try:
+        used = processes.use(pid)
+    except ProcessLookupError:
+        return None  # it has just ended
+    return Stats(
+        time_ns=time.time_ns(),
+        version=1,
+        cpu=CpuStats(total_ns=used.cpu_ns),
+        memory=MemoryStats(stat={}, usage=used.memory, working_set=used.memory),
+        pids=PidsStats(current=used.threads),
+        block=(),
+        oom_kills=0,
+    )
+
+
+def unlimited(limits: dict[str, Any]) -> tuple[str, ...]:
+    """Docker's words for each limit (OCI's `linux.resources`) that nothing here enforces."""
+    return tuple(Manager(_layout(), "berth").discarded(Resources.from_oci(limits)))
 
 
 async def size(context: Context, live: Live) -> Size:
@@ -35,6 +75,11 @@ async def size(context: Context, live: Live) -> Size:
     except NotFound:
         image = 0
     return Size(used, used + image)
+
+
+def _has_cgroups() -> bool:
+    """An engine without root may have none that it can write."""
+    return any(hierarchy.writable for hierarchy in _layout().hierarchies)
 
 
 @cache

@@ -21,9 +21,11 @@ from engine.images.service import Images
 from engine.metadata import Database
 from engine.metrics import Sampler
 from engine.oci.digest import Digest
+from engine.runtime import userns
 from engine.runtime.cgroups import Layout, detect
 from engine.runtime.launcher import Launcher
 from engine.runtime.mount import Mount
+from engine.snapshots import probe
 from engine.snapshots.copy import Copy
 from engine.snapshots.overlay import Overlay
 from engine.snapshots.snapshotter import Snapshotter
@@ -35,18 +37,22 @@ ALIVE = frozenset((Status.RUNNING, Status.PAUSED, Status.RESTARTING))
 
 
 @asynccontextmanager
-async def compose(options: Options) -> AsyncIterator[Rooms]:
-    """Every room, open and with its containers taken up; closed in the opposite order."""
+async def compose(options: Options, warnings: Sequence[str] = ()) -> AsyncIterator[Rooms]:
+    """Every room, open and with its containers taken up; closed in the opposite order.
+
+    `warnings` were found before there were rooms; clients are told.
+    """
     async with AsyncExitStack() as stack:
-        yield await _Composition(options, stack).open()
+        yield await _Composition(options, stack, warnings).open()
 
 
 class _Composition:
     """Makes rooms; images and containers know of each other only through what is passed here."""
 
-    def __init__(self, options: Options, stack: AsyncExitStack) -> None:
+    def __init__(self, options: Options, stack: AsyncExitStack, warnings: Sequence[str]) -> None:
         self._options = options
         self._stack = stack
+        self._warnings = warnings
         self._containers: Containers | None = None
 
     async def open(self) -> Rooms:
@@ -60,7 +66,7 @@ class _Composition:
         images = await self._open_images(database, events, snapshots)
         sampler = await self._open_sampler(layout)
         containers = await self._open_containers(database, events, images, sampler)
-        found = (*_missing(), *images.warnings)
+        found = (*_missing(self._warnings), *images.warnings)
         facts = Facts(
             id=_identity(self._options.data_dir),
             data_dir=self._options.data_dir,
@@ -70,6 +76,7 @@ class _Composition:
             snapshotter="overlay2" if snapshots.name == "overlay" else snapshots.name,
             started_at=time.time_ns(),
             warnings=lambda: (*found, *containers.warnings),
+            rootless=userns.rootless(),
         )
         return Rooms(
             containers=containers,
@@ -131,17 +138,21 @@ class _Composition:
             return False
 
 
-def _missing() -> tuple[str, ...]:
+def _missing(found: Sequence[str]) -> tuple[str, ...]:
     """What this machine lacks; every other room says in the log itself what it found."""
-    missing = doctor.warnings()
+    missing = (*found, *doctor.warnings())
     for warning in missing:
         _log.warning("%s", warning)
     return missing
 
 
 def _snapshotter(root: Path) -> Snapshotter:
-    """Overlayfs where the kernel has it; otherwise whole copies, which the doctor warns of."""
-    return Overlay(root) if kernel.has_overlay() else Copy(root)
+    """Overlayfs where the kernel has it; otherwise whole copies, which the doctor warns of.
+
+    Without root the kernel may have it and refuse it: there it is tried.
+    """
+    works = not probe.refusal(root) if userns.rootless() else kernel.has_overlay()
+    return Overlay(root) if works else Copy(root)
 
 
 def _identity(data_dir: Path) -> str:

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 
-from engine.daemon.checks import cgroups, kernel, places
+from engine.daemon.checks import cgroups, kernel, places, rootless
 from engine.daemon.checks.check import Check
 from engine.daemon.options import Options
+from engine.daemon.rootless import enter
 
 
 def examine(options: Options) -> Iterator[Check]:
     yield from kernel.checks()
+    if enter.wanted():
+        yield from rootless.checks(options)
     yield from cgroups.checks()
     yield from places.checks(options)
 

@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 from engine.errors import AlreadyInUse
+from engine.runtime import userns
 
 # Above this the kernel does not take the path (unix(7): 108 bytes with the terminator).
 MAX_PATH = 107
@@ -13,7 +14,7 @@ _BACKLOG = 128
 
 
 def listen(path: Path) -> socket.socket:
-    """A listening socket that its owner, and for root also its group, may use.
+    """A listening socket that its owner, and for the machine's root also its group, may use.
 
     Raises:
         AlreadyInUse: an engine answers there, or what lies there is no socket.
@@ -64,4 +65,4 @@ def _clear(path: Path) -> None:
 
 
 def _is_root() -> bool:
-    return os.geteuid() == 0
+    return os.geteuid() == 0 and not userns.rootless()

@@ -80,5 +80,10 @@ def _data_dir(environment: Mapping[str, str]) -> Path:
 def _run_dir(environment: Mapping[str, str]) -> Path:
     if os.geteuid() == 0:
         return Path("/run/berth")
-    runtime = _path(environment, "XDG_RUNTIME_DIR") or Path(f"/tmp/berth-{os.geteuid()}")
-    return runtime / "berth"
+    return (_path(environment, "XDG_RUNTIME_DIR") or _runtime_dir()) / "berth"
+
+
+def _runtime_dir() -> Path:
+    """A `su` or a cron job lacks the variable and not always the directory (pam_systemd(8))."""
+    logged_in = Path(f"/run/user/{os.geteuid()}")
+    return logged_in if os.access(logged_in, os.W_OK) else Path(f"/tmp/berth-{os.geteuid()}")

@@ -20,14 +20,15 @@ from engine.dockerapi import versions
 from engine.dockerapi.app import make_router
 from engine.dockerapi.rooms import Rooms
 from engine.dockerapi.server import ApiServer
+from engine.runtime import userns
 
 _log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def run(options: Options) -> int:
-    """Serve until a signal says stop.
+def run(options: Options, warnings: tuple[str, ...] = ()) -> int:
+    """Serve until a signal says stop; clients are told the `warnings`.
 
     Raises:
         AlreadyInUse: another engine has the data directory or the socket.
@@ -35,11 +36,11 @@ def run(options: Options) -> int:
     _make_directories(options)
     _allow_files()
     with lock.hold(options.lock_file):
-        asyncio.run(_serve(options))
+        asyncio.run(_serve(options, warnings))
     return 0
 
 
-async def _serve(options: Options) -> None:
+async def _serve(options: Options, warnings: tuple[str, ...]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in SIGNALS:
@@ -47,7 +48,7 @@ async def _serve(options: Options) -> None:
     begun = time.monotonic()
     # Before the containers are taken up: an engine that cannot be reached must not touch them.
     with listen.listen(options.socket) as listener:
-        async with compose(options) as rooms, _serving(rooms, listener):
+        async with compose(options, warnings) as rooms, _serving(rooms, listener):
             with _pid_file(options):
                 _announce(options, rooms, time.monotonic() - begun)
                 await stop.wait()
@@ -82,8 +83,9 @@ def _pid_file(options: Options) -> Iterator[None]:
 
 
 def _make_directories(options: Options) -> None:
-    """The data is nobody else's; the run directory only lets others through to the socket."""
-    for path, mode in ((options.data_dir, 0o700), (options.run_dir, 0o711)):
+    """The data is nobody else's; root's run directory only lets others through to the socket."""
+    run_mode = 0o700 if userns.rootless() else 0o711
+    for path, mode in ((options.data_dir, 0o700), (options.run_dir, run_mode)):
         path.mkdir(parents=True, exist_ok=True, mode=mode)
 
 

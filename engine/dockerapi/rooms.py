@@ -130,6 +130,7 @@ class Facts:
     snapshotter: str
     started_at: int
     warnings: Callable[[], Sequence[str]]
+    rootless: bool = False
 
 
 @dataclass(frozen=True, slots=True)

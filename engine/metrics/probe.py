@@ -10,6 +10,7 @@ from typing import NamedTuple
 from engine.metrics import sources
 from engine.metrics.history import NAN
 from engine.metrics.sources import LARGE, File, field, number_or
+from engine.runtime import processes
 from engine.runtime.cgroups import Layout, Manager, Pressure
 
 # Kept open for one container at most: use, throttling, memory, pids, block I/O, network.
@@ -52,12 +53,14 @@ class Probe:
     """Reads one container; a row is in the order of `history.CONTAINER`.
 
     `read` raises OSError when the cgroup is not there, or not there any more; `close` may be
-    followed by another `read`, which opens everything again.
+    followed by another `read`, which opens everything again. Where no cgroup can be had (an engine
+    without root), the figures are those of its processes, and block I/O is not known.
     """
 
     def __init__(self, layout: Layout, cgroup: str, pid: int, *, keep: bool) -> None:
         manager = Manager(layout, cgroup)
         self._pid = pid
+        self._counted = any(hierarchy.writable for hierarchy in layout.hierarchies)
         self._cpu = _Cpu(manager, keep=keep)
         self._memory = _Memory(manager, keep=keep)
         self._pids = _Pids(manager, keep=keep)
@@ -106,6 +109,9 @@ class Probe:
         cpu = self._cpu.read(self.counters, throttling=limited)
         network = self._read_network() if limits.own_network else (0, 0)
         memory, pids, block = self._memory.read(), self._pids.read(), self._block.read()
+        if not self._counted:
+            used = processes.use(self._pid)
+            cpu, memory, pids = (used.cpu_ns, 0, 0), used.memory, used.threads
         return Counters(time.monotonic(), *cpu, memory, pids, *block, *network)
 
     def _read_network(self) -> tuple[int, int]:
@@ -133,7 +139,7 @@ def _rates(old: Counters, new: Counters) -> tuple[float, ...]:
         return _STILL
     periods = new.periods - old.periods
     return (
-        (new.cpu_ns - old.cpu_ns) / seconds / 1e9,
+        max(0, new.cpu_ns - old.cpu_ns) / seconds / 1e9,
         100.0 * (new.throttled - old.throttled) / periods if periods > 0 else 0.0,
         (new.read - old.read) / seconds,
         (new.written - old.written) / seconds,

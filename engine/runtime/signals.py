@@ -8,6 +8,8 @@ from _signal import (  # type: ignore[import-not-found]
     SIG_IGN,
     SIGCHLD,
     SIGKILL,
+    SIGPIPE,
+    SIGTERM,
     pidfd_send_signal,
     set_wakeup_fd,
     signal,
@@ -16,6 +18,8 @@ from _signal import (  # type: ignore[import-not-found]
 __all__ = [
     "SIGCHLD",
     "SIGKILL",
+    "SIGPIPE",
+    "SIGTERM",
     "SIG_DFL",
     "SIG_IGN",
     "pidfd_send_signal",

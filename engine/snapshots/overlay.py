@@ -12,6 +12,7 @@ from pathlib import Path
 
 from engine.errors import Conflict
 from engine.oci.digest import Digest
+from engine.runtime import userns
 from engine.runtime.mount import Mount
 from engine.snapshots import tree
 from engine.snapshots.layers import TREE, Layers
@@ -30,6 +31,7 @@ class Overlay:
     name = "overlay"
 
     def __init__(self, root: Path) -> None:
+        self._options = ("userxattr",) if userns.rootless() else ("index=off",)
         self._links = root / "l"
         self._links.mkdir(parents=True, exist_ok=True)
         self._layers = Layers(root)
@@ -66,10 +68,10 @@ class Overlay:
         if not lower:
             return (Mount("bind", str(path / _UPPER), "", ("rbind", "rw")),)
         options = (
-            "index=off",
+            *self._options,
             "lowerdir=" + ":".join(lower),
-            f"upperdir={_escaped(path / _UPPER)}",
-            f"workdir={_escaped(path / _WORK)}",
+            f"upperdir={escaped(path / _UPPER)}",
+            f"workdir={escaped(path / _WORK)}",
         )
         return (Mount("overlay", "overlay", "", options),)
 
@@ -107,7 +109,7 @@ class Overlay:
         name = self._names.get(chain_id)
         if name is None:
             name = self._names[chain_id] = self._new_link(chain_id)
-        return _escaped(self._links / name)
+        return escaped(self._links / name)
 
     def _new_link(self, chain_id: Digest) -> str:
         target = os.path.relpath(self._layers.tree(chain_id), self._links)
@@ -129,7 +131,7 @@ def _make_directories(working: Path) -> None:
     working.chmod(0o711)
 
 
-def _escaped(path: Path) -> str:
+def escaped(path: Path) -> str:
     return str(path).translate(_SPECIAL)
 
 

@@ -66,7 +66,13 @@ def run_dir(environ: Mapping[str, str]) -> Path:
         return Path(given).absolute()
     if os.geteuid() == 0:
         return Path(DEFAULT_RUN_DIR)
-    return Path(environ.get("XDG_RUNTIME_DIR") or f"/tmp/berth-{os.geteuid()}") / "berth"
+    return Path(environ.get("XDG_RUNTIME_DIR") or _runtime_dir()) / "berth"
+
+
+def _runtime_dir() -> str:
+    """Where the engine looks when nobody says: a login's directory, else one of the user's."""
+    logged_in = f"/run/user/{os.geteuid()}"
+    return logged_in if os.access(logged_in, os.W_OK) else f"/tmp/berth-{os.geteuid()}"
 
 
 def default_endpoint(environ: Mapping[str, str]) -> Endpoint:

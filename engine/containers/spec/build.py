@@ -13,6 +13,7 @@ from engine.containers.spec.process import hostname, process
 from engine.containers.spec.resources import resources
 from engine.containers.spec.rootfs import Rootfs
 from engine.containers.spec.users import resolve
+from engine.runtime import userns
 from engine.runtime.mount import Mount
 
 OCI_VERSION = "1.2.0"
@@ -90,5 +91,5 @@ def _sysctls(container: Container) -> dict[str, str]:
         return dict(container.host_config.sysctls)
     return {
         "net.ipv4.ip_unprivileged_port_start": "0",
-        "net.ipv4.ping_group_range": "0 2147483647",
+        "net.ipv4.ping_group_range": f"0 {min(userns.gids().last, 2147483647)}",
     } | container.host_config.sysctls

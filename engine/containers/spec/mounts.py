@@ -10,14 +10,18 @@ from engine.containers.model import Container, HostConfig, MountPoint
 from engine.containers.paths import Paths
 from engine.containers.spec.rootfs import Rootfs
 from engine.errors import InvalidArgument
+from engine.runtime import userns
 
 _Mount = dict[str, Any]
 _SAFE = ("nosuid", "noexec", "nodev")
+_TTY = 5
+"""The group of terminals; without sub-ids of the user's there is none."""
 
 
 def default_mounts(host: HostConfig) -> list[_Mount]:
     """What every container has, as Docker's oci/defaults.go lists it."""
     access = "rw" if host.privileged else "ro"
+    tty = (f"gid={_TTY}",) if userns.gids().has(_TTY) else ()
     return [
         _mount("/proc", "proc", "proc", *_SAFE),
         _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
@@ -25,7 +29,7 @@ def default_mounts(host: HostConfig) -> list[_Mount]:
             "/dev/pts",
             "devpts",
             "devpts",
-            *("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
+            *("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", *tty),
         ),
         _mount("/sys", "sysfs", "sysfs", *_SAFE, access),
         _mount("/sys/fs/cgroup", "cgroup", "cgroup", access, *_SAFE),

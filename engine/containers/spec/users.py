@@ -4,10 +4,11 @@ Follows moby/sys/user (GetExecUser), including its words for what is not found.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from engine.errors import InvalidArgument
+from engine.runtime import userns
 
 _MAXIMUM = 2**31 - 1
 _DIGITS = 20
@@ -56,7 +57,24 @@ def resolve(files: Files, spec: str, group_add: Iterable[str] = ()) -> User:
     member_of = () if group else (g.gid for g in groups if account.name in g.members)
     added = (_gid(groups, wanted) for wanted in group_add)
     supplementary = tuple(dict.fromkeys((gid, *member_of, *added)))
-    return User(account.uid, gid, supplementary, account.home or "/")
+    return _mapped(User(account.uid, gid, supplementary, account.home or "/"), spec)
+
+
+def _mapped(user: User, spec: str) -> User:
+    """What there is of it in the engine's user namespace (of an engine without root).
+
+    Raises:
+        InvalidArgument: the namespace has no such user.
+    """
+    uids, gids = userns.uids(), userns.gids()
+    if not (uids.has(user.uid) and gids.has(user.gid)):
+        raise InvalidArgument(
+            f"unable to run as user {spec} ({user.uid}:{user.gid}): an engine without root has"
+            f" the ids 0 to {min(uids.last, gids.last)}; more come from /etc/subuid and /etc/subgid"
+        )
+    if userns.single_id():
+        return replace(user, groups=())  # where setgroups(2) is refused
+    return replace(user, groups=tuple(gid for gid in user.groups if gids.has(gid)))
 
 
 def _account(accounts: list[_Account], wanted: str) -> _Account:

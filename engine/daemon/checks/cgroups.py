@@ -1,9 +1,11 @@
 """The cgroup hierarchies and the controller behind each limit."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from engine.daemon.checks.check import Check
+from engine.runtime import userns
 from engine.runtime.cgroups.layout import Hierarchy, Layout, detect
 
 # What a controller is called in each version, and what is lost without it.
@@ -55,8 +57,24 @@ def limits_swap(layout: Layout) -> bool:
 def _unwritable(layout: Layout) -> Check:
     fix = "mount one: mount -t cgroup2 none /sys/fs/cgroup"
     if layout.hierarchies:
-        fix = "run the engine as root, or have a cgroup delegated to this user"
-    return Check("cgroups", "no hierarchy that can be written", fix, needed=True)
+        fix = "mount one that can be written, or run the engine where cgroups are its own"
+    if not layout.hierarchies or not _without_root():
+        return Check("cgroups", "no hierarchy that can be written", fix, needed=True)
+    found = f"{layout.mode}, none that this user may write: no limits and no pausing"
+    return Check("cgroups", found, _delegation(layout))
+
+
+def _without_root() -> bool:
+    return os.geteuid() != 0 or userns.rootless()
+
+
+def _delegation(layout: Layout) -> str:
+    """How this user gets a cgroup (systemd.resource-control(5), Delegate=)."""
+    if layout.mode != "v2":
+        return "boot with cgroup v2 (systemd.unified_cgroup_hierarchy=1), which can be delegated"
+    if Path("/run/systemd/system").is_dir():
+        return "systemd-run --user --scope -p Delegate=yes berth engine start"
+    return "have root make a cgroup that belongs to this user, and start the engine in it"
 
 
 def _swap(layout: Layout) -> Check:

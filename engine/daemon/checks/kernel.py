@@ -38,7 +38,7 @@ def has_overlay() -> bool:
 def _root() -> Check:
     if os.geteuid() == 0:
         return Check("rights", "root")
-    return Check("rights", f"uid {os.geteuid()}", "run the engine as root (sudo)", needed=True)
+    return Check("rights", f"uid {os.geteuid()}: containers run in a user namespace")
 
 
 def _python() -> Check:

@@ -102,10 +102,15 @@ def _features(facts: Facts) -> dict[str, Any]:
         "BridgeNfIptables": False,
         "BridgeNfIp6tables": False,
         "LoggingDriver": "json-file",
-        "CgroupDriver": "cgroupfs",
+        "CgroupDriver": "cgroupfs" if can or not facts.rootless else "none",
         "CgroupVersion": "2" if facts.cgroup_mode == "v2" else "1",
-        "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"],
+        "SecurityOptions": _security(facts),
     }
+
+
+def _security(facts: Facts) -> list[str]:
+    options = ["name=seccomp,profile=builtin", "name=cgroupns"]
+    return [*options[:1], "name=rootless", *options[1:]] if facts.rootless else options
 
 
 def _machine(host: Host) -> dict[str, Any]:

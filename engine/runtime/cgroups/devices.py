@@ -5,7 +5,7 @@ import os
 import struct
 from collections.abc import Sequence
 
-from engine.runtime import syscalls
+from engine.runtime import syscalls, userns
 from engine.runtime.cgroups import files
 from engine.runtime.cgroups.resources import DeviceRule, Resources
 
@@ -20,7 +20,8 @@ _REFUSED = frozenset({errno.ENOSYS, errno.EPERM, errno.EACCES, errno.EINVAL})
 
 
 def discarded(wanted: Resources) -> list[str]:
-    return [NO_DEVICES] if wanted.devices else []
+    """Nothing is lost without root: only nodes that the user may open anyway can be had."""
+    return [NO_DEVICES] if wanted.devices and not userns.rootless() else []
 
 
 def apply_v1(directory: str, wanted: Resources) -> list[str]:

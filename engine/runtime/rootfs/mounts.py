@@ -16,6 +16,8 @@ from engine.runtime.plan import CgroupView, MountPlan
 from . import cgroup, paths
 
 _NEEDS_PLAIN_DIRECTORY = ("proc", "sysfs")  # a link here would put them where no mask looks
+_HOST = {"proc": "/proc", "sysfs": "/sys"}
+_LARGEST_STATUS = 4096
 _LATE_READONLY = ("tmpfs",)  # later mounts still need targets made in them
 
 
@@ -198,17 +200,32 @@ def _mount_fresh(mount: MountPlan, target: int, flags: int) -> None:
     try:
         syscalls.mount(mount.source, paths.magic(target), mount.type, flags, mount.data)
     except OSError as error:
-        if mount.type == "sysfs" and error.errno == errno.EPERM:
-            _bind_sysfs(mount, target)  # a user namespace that does not own its network
+        if error.errno == errno.EPERM and _is_shared(mount.type):
+            _bind_host(mount, target)
             return
         text = os.strerror(error.errno or 0)
         what = f"mount {mount.type} on {mount.target} (options {mount.data!r}): {text}"
         raise OSError(error.errno, what) from error
 
 
-def _bind_sysfs(mount: MountPlan, target: int) -> None:
+def _is_shared(kind: str) -> bool:
+    """Whether the host's own file system of this kind shows what a new one would.
+
+    A user namespace may mount them only for a network and processes that it owns (proc(5)).
+    """
+    if kind != "proc":
+        return kind == "sysfs"
+    fd = os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        lines = os.read(fd, _LARGEST_STATUS).split(b"\n")
+    finally:
+        os.close(fd)
+    return any(line.startswith(b"NSpid:") and len(line.split()) == 2 for line in lines)
+
+
+def _bind_host(mount: MountPlan, target: int) -> None:
     flags = syscalls.OPEN_TREE_CLONE | syscalls.AT_RECURSIVE
-    fd = syscalls.open_tree(syscalls.AT_FDCWD, "/sys", flags)
+    fd = syscalls.open_tree(syscalls.AT_FDCWD, _HOST[mount.type], flags)
     _restrict(fd, mount)
     syscalls.move_mount(fd, target)
     os.close(fd)

@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable
 
 from engine.errors import Forbidden, Unavailable, UnsafeArchive
+from engine.runtime import userns
 from engine.snapshots import tree
 from engine.snapshots.archive import whiteouts
 from engine.snapshots.archive.directories import Directories, Place, is_mark, lstat
@@ -168,6 +169,8 @@ class Extractor:
             raise UnsafeArchive(
                 f"entry {entry.name!r:.120}: device {entry.major}:{entry.minor} is not allowed"
             )
+        if userns.rootless():
+            return  # the kernel lets nobody make devices here; a container's /dev has its own
         kind = stat.S_IFCHR if entry.kind is Kind.CHARACTER else stat.S_IFBLK
         try:
             os.mknod(place[-1], kind | 0o600, os.makedev(entry.major, entry.minor), dir_fd=parent)
@@ -208,14 +211,14 @@ class Extractor:
 
     def _decorate(self, descriptor: int, entry: Entry) -> None:
         """Owner first: chown clears setuid bits and capabilities."""
-        if (entry.uid, entry.gid) != self._owner:
+        if self._to_give_away(entry):
             os.fchown(descriptor, entry.uid, entry.gid)
         os.fchmod(descriptor, entry.mode)
         if entry.xattrs:
             _set_xattrs(descriptor, entry)
 
     def _own(self, entry: Entry, parent: int, name: str, *, chmod: bool = False) -> None:
-        if (entry.uid, entry.gid) != self._owner:
+        if self._to_give_away(entry):
             os.chown(name, entry.uid, entry.gid, dir_fd=parent, follow_symlinks=False)
         if chmod:
             os.chmod(name, entry.mode, dir_fd=parent)
@@ -223,6 +226,21 @@ class Extractor:
             _set_xattrs(f"/proc/self/fd/{parent}/{name}", entry)
         times = (entry.mtime_ns, entry.mtime_ns)
         os.utime(name, ns=times, dir_fd=parent, follow_symlinks=False)
+
+    def _to_give_away(self, entry: Entry) -> bool:
+        """Whether it belongs to somebody else. Where there is one id only, all files get that.
+
+        Raises Forbidden when this user namespace has no such owner.
+        """
+        if (entry.uid, entry.gid) == self._owner or userns.single_id():
+            return False
+        if userns.uids().has(entry.uid) and userns.gids().has(entry.gid):
+            return True
+        raise Forbidden(
+            f"{entry.name!r:.120} belongs to {entry.uid}:{entry.gid}, and this user has the ids 0"
+            f" to {min(userns.uids().last, userns.gids().last)} only: add more to /etc/subuid and"
+            " /etc/subgid"
+        )
 
     def _set_times(self) -> None:
         for place in sorted(self._times, key=len, reverse=True):

@@ -8,6 +8,7 @@ import stat
 from typing import NamedTuple
 
 from engine.errors import UnsafeArchive
+from engine.runtime import userns
 from engine.snapshots import tree
 from engine.snapshots.archive.directories import Directories, Place
 from engine.snapshots.archive.entry import split
@@ -16,7 +17,7 @@ from engine.snapshots.archive.reader import TarReader
 PREFIX = ".wh."
 _OPAQUE = ".wh..wh..opq"
 _AUFS = ".wh..wh."  # aufs's own bookkeeping, skipped as Docker does
-_OPAQUE_XATTR = "trusted.overlay.opaque"
+_TRUSTED_XATTR, _USER_XATTR = "trusted.overlay.opaque", "user.overlay.opaque"
 
 
 class Whiteout(NamedTuple):
@@ -64,8 +65,11 @@ def mark_hidden(directory: int, name: str) -> None:
 
 
 def mark_opaque(directory: int) -> None:
-    """The kernel's mark for "nothing of below shows in here"."""
-    os.setxattr(directory, _OPAQUE_XATTR, b"y")
+    """The kernel's mark for "nothing of below shows in here".
+
+    Without root it is the one that overlayfs reads when mounted with `userxattr`.
+    """
+    os.setxattr(directory, _USER_XATTR if userns.rootless() else _TRUSTED_XATTR, b"y")
 
 
 def replace_mark(directory: int, name: str) -> None:

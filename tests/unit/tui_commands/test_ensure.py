@@ -56,12 +56,11 @@ async def test_an_engine_that_ends_at_once_is_told_without_its_own_prefix() -> N
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
-@pytest.mark.parametrize("socket", [True, False])
-def test_without_root_it_says_what_to_do(socket: bool) -> None:
+def test_a_socket_of_somebody_else_is_left_alone() -> None:
     """A child gives its rights away after its imports, which nobody may be unable to read."""
     run_dir = Path("/tmp") / f"berth-test-nobody-{os.getpid()}"
     run_dir.mkdir(mode=0o755)
-    (run_dir / "berth.sock").touch(mode=0o600) if socket else None
+    (run_dir / "berth.sock").touch(mode=0o600)
     code = (
         "import asyncio, os, sys, aiohttp, encodings.idna, tui.commands.ensure as ensure\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
@@ -75,7 +74,7 @@ def test_without_root_it_says_what_to_do(socket: bool) -> None:
     finally:
         (run_dir / "berth.sock").unlink(missing_ok=True)
         run_dir.rmdir()
-    assert done.startswith(str(run_dir) if socket else "no engine answers at")
+    assert done.startswith(str(run_dir))
     assert "run `sudo berth`" in done
 
 
