@@ -22,6 +22,7 @@ from engine.containers.paths import Paths
 from engine.containers.ports import Image
 from engine.containers.spec.mounts import check_sources
 from engine.containers.spec.resources import resources
+from engine.containers.stats import unlimited
 
 
 async def create(context: Context, name: str | None, config: Config, host: HostConfig) -> Created:
@@ -30,7 +31,7 @@ async def create(context: Context, name: str | None, config: Config, host: HostC
     config, host = merge(config, image.config.config), _normal(host)
     warnings = validate.check(config, host, context.host)
     check_sources(host)
-    resources(host.resources)
+    warnings += unlimited(resources(host.resources))
     registry = context.registry
     chosen = names.check(name) if name else names.choose(registry)
     record = _record(context.paths, chosen, config, host, image)
