@@ -22,6 +22,7 @@ from engine.containers.paths import Paths
 from engine.containers.ports import Image
 from engine.containers.spec.mounts import check_sources
 from engine.containers.spec.resources import resources
+from engine.errors import Unavailable
 from engine.containers.stats import unlimited
 
 
@@ -41,8 +42,18 @@ async def create(context: Context, name: str | None, config: Config, host: HostC
 
 
 def _add(context: Context, record: Container) -> Live:
-    """Everything of a new container, or nothing."""
-    live = Live(record)
+    """Everything of a new container, or nothing.
+
+    Raises:
+        Unavailable: it cannot be written.
+    """
+    try:
+        return _write(context, Live(record))
+    except OSError as error:
+        raise Unavailable(f"cannot create container {record.name}: {error}") from error
+
+
+def _write(context: Context, live: Live) -> Live:
     with ExitStack() as undo:
         context.registry.add(live)
         undo.callback(context.registry.drop, live)
