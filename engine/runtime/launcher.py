@@ -259,28 +259,26 @@ class Launcher:
         cgroup = known.cgroup if known is not None else f"{self._cgroup_parent}/{container_id}"
         await _undo(container_id, bundle, cgroup)
 
-    async def _connect(self, path: Path, known: state.State) -> Streams:
-        """Whoever serves the bundle: its monitor, or until the start the builder, its child."""
-        while True:
-            streams = await connect(str(path))
-            if known.monitor_pid in (streams.peer_pid, state.parent_of(streams.peer_pid)):
-                return streams
-            streams.abandon()  # a builder that has just ended, or somebody else
-            await asyncio.sleep(_LOOK)
-
     async def _meet(self, path: Path, container_id: str) -> Monitor:
         """Who listens there must say of itself that it is the container's monitor."""
-        streams = await connect(str(path))
-        try:
-            description = await streams.call({"verb": "hello"})
-            said = (description["id"], description["monitor_pid"])
-            if said != (container_id, streams.peer_pid):
-                raise Conflict(f"process {streams.peer_pid} has taken the monitor's socket")
-        except BaseException:
+        while True:
+            streams = await connect(str(path))
+            try:
+                description = await streams.call({"verb": "hello"})
+            except BaseException:
+                streams.abandon()
+                raise
+            if description["id"] == container_id and _serves(streams.peer_pid, description):
+                break
             streams.abandon()
-            raise
+            await asyncio.sleep(_LOOK)  # a builder that has just ended, or somebody else
         config = await asyncio.to_thread(late.read, str(path))
         return self._handle(path, streams, description, config)
+
+
+def _serves(peer_pid: int, description: Message) -> bool:
+    """Whether it is the monitor, or its builder, which answers until the container is started."""
+    return description["monitor_pid"] in (peer_pid, state.parent_of(peer_pid))
 
 
 def _refuse_living(path: Path) -> None:
