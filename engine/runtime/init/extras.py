@@ -91,7 +91,16 @@ def apply(extras: ProcessExtras) -> None:
     if extras.io_priority >= 0:
         syscalls.call("ioprio_set", _IOPRIO_WHO_PROCESS, 0, extras.io_priority)
     if extras.scheduler:
-        syscalls.call("sched_setattr", 0, extras.scheduler, 0)
+        _set_scheduler(extras.scheduler)
+
+
+def _set_scheduler(attributes: bytes) -> None:
+    try:
+        syscalls.call("sched_setattr", 0, attributes, 0)
+    except PermissionError as error:
+        # sched(7): with CONFIG_RT_GROUP_SCHED a cgroup v1 has no real-time share until it is given
+        text = f"{error.strerror} (a real-time policy may need linux.resources.cpu.realtimeRuntime)"
+        raise PermissionError(error.errno, text) from error
 
 
 def set_labels(extras: ProcessExtras) -> None:
