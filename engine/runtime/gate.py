@@ -11,7 +11,6 @@ file; or an `error` message as in `init.channel`, with or without GO before it.
 import errno
 import marshal
 import os
-from typing import Any
 
 from engine.errors import RuntimeFailure
 
@@ -39,9 +38,9 @@ def wait(entry: int) -> None:
     os.read(entry, 1)
 
 
-def tell(answer: int, *message: Any) -> None:
-    """Say GO, or what went wrong."""
-    os.write(answer, marshal.dumps(message) if message else GO)
+def tell(answer: int) -> None:
+    """Say that the program is executed next."""
+    os.write(answer, GO)
 
 
 def release(directory: str) -> None:

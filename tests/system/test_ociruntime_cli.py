@@ -195,7 +195,7 @@ def test_the_container_of_a_killed_run_goes_on(cli: Cli) -> None:
         assert running.stdout is not None and running.stdout.readline() == b"up\n"
         running.kill()
         running.wait(30)
-    assert cli.state("r")["status"] == "running"
+    cli.becomes("r", "running")
 
 
 def test_a_second_start_is_refused(cli: Cli) -> None:
@@ -459,6 +459,7 @@ def test_exec_with_a_terminal(cli: Cli, console: ConsoleSocket) -> None:
     master = console.master()
     try:
         assert read_until(master, "\n").strip().startswith("/dev/pts/")
+        os.waitpid(-1, 0)  # the namespace cannot end before its dead are collected
     finally:
         os.close(master)
 
