@@ -9,8 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from engine.errors import RuntimeFailure
-from engine.runtime import syscalls
-from engine.runtime.mount import ATTR_RDONLY
+from engine.runtime.interpreter import read_only_clone
 
 READY_BOUND = 20.0
 SEND_BOUND = 10.0
@@ -149,24 +148,6 @@ class ForkServer:
         ours.close()
         if self._socket is ours:
             self._socket = None
-
-
-def read_only_clone(path: str) -> int | None:
-    """`path` on a read-only mount of its own, in no namespace; None where that cannot be had.
-
-    Zygote, monitors and what joins a container execute nothing else, so that root in a container
-    who gets hold of their /proc/PID/exe cannot write to the host's interpreter (CVE-2019-5736).
-    """
-    try:
-        fd = syscalls.open_tree(syscalls.AT_FDCWD, path, syscalls.OPEN_TREE_CLONE)
-    except OSError:  # Linux before 5.2, or no CAP_SYS_ADMIN
-        return None
-    try:
-        syscalls.mount_setattr(fd, attributes=ATTR_RDONLY)
-    except OSError:  # Linux before 5.12
-        os.close(fd)
-        return None
-    return fd
 
 
 async def _wait_ready(ours: socket.socket) -> None:

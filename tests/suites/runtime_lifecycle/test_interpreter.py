@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.runtime import syscalls
-from engine.runtime.forkserver import read_only_clone
+from engine.runtime.interpreter import read_only_clone
 from engine.runtime.launcher import Launcher
 
 from .conftest import Host, bounded
