@@ -1,4 +1,4 @@
-"""One engine a data directory: a lock the kernel drops when its holder dies, however it dies."""
+"""One engine a directory: a lock the kernel drops when its holder dies, however it dies."""
 
 import fcntl
 import logging
@@ -15,8 +15,11 @@ _WIDTH = 32
 
 
 @contextmanager
-def hold(path: Path) -> Iterator[None]:
-    """Hold the lock; the file says who holds it.
+def hold(path: Path, *, name: str = "data", option: str = "--data-dir") -> Iterator[None]:
+    """Hold the lock of a directory; the file says who holds it.
+
+    Args:
+        name, option: what the directory is for, and how another is given.
 
     Raises:
         AlreadyInUse: names the other engine's pid.
@@ -28,8 +31,8 @@ def hold(path: Path) -> Iterator[None]:
         except BlockingIOError:
             pid = os.read(descriptor, _WIDTH).decode().strip() or "unknown"
             raise AlreadyInUse(
-                f"data directory {path.parent} is in use by the engine with pid {pid}: "
-                "stop that one first, or give another --data-dir"
+                f"{name} directory {path.parent} is in use by the engine with pid {pid}: "
+                f"stop that one first, or give another {option}"
             ) from None
         _sign(descriptor, path)
         yield

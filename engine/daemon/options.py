@@ -24,6 +24,11 @@ class Options:
         return self.data_dir / "engine.lock"
 
     @property
+    def run_lock_file(self) -> Path:
+        """Two engines must not take each other's bundles for what an earlier one has left."""
+        return self.run_dir / "engine.lock"
+
+    @property
     def log_file(self) -> Path:
         return self.data_dir / "engine.log"
 

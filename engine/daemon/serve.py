@@ -31,11 +31,12 @@ def run(options: Options, warnings: tuple[str, ...] = ()) -> int:
     """Serve until a signal says stop; clients are told the `warnings`.
 
     Raises:
-        AlreadyInUse: another engine has the data directory or the socket.
+        AlreadyInUse: another engine has the data directory, the run directory or the socket.
     """
     _make_directories(options)
     _allow_files()
-    with lock.hold(options.lock_file):
+    run_lock = lock.hold(options.run_lock_file, name="run", option="--run-dir")
+    with lock.hold(options.lock_file), run_lock:
         asyncio.run(_serve(options, warnings))
     return 0
 

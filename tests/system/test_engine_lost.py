@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import eventually
 from tests.system.conftest import IMAGE
-from tests.system.daemons import Daemon, unmount_below
+from tests.system.daemons import ROOT, Daemon, unmount_below
 
 pytestmark = pytest.mark.root
 
@@ -46,6 +46,26 @@ def lasting(request: pytest.FixtureRequest, tmp_path: Path, rootfs_tar: bytes) -
         daemon.start()
     daemon.close()
     unmount_below(tmp_path)
+
+
+def test_a_second_engine_on_the_same_run_directory_touches_nothing(own_berth: Daemon) -> None:
+    """Its data is its own: to it, the first one's bundles would belong to nobody."""
+    run(own_berth, "one", COUNTS)
+    folder = own_berth.folder
+    second = subprocess.run(
+        [*own_berth.command(), f"--socket={folder / 'other.sock'}"],
+        env={**own_berth.env, "BERTH_DATA_DIR": str(folder / "data2")},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert own_berth.process is not None
+    wanted = f"run directory {folder / 'run'} is in use by the engine with pid"
+    assert f"{wanted} {own_berth.process.pid}" in second.stderr
+    assert own_berth.state("one")["Running"] is True
 
 
 def run(daemon: Daemon, name: str, script: str, *options: str) -> None:
