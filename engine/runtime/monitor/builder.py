@@ -9,6 +9,7 @@ Until then the monitor sleeps; it ends when its builder does, and takes init alo
 import _socket
 import os
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -25,6 +26,8 @@ from engine.runtime.monitor.server import Server
 from engine.runtime.state import start_time
 
 _FRAMES = 64 * 1024
+_REST = 0.05
+"""Seconds before it ends, which takes a processor from a container's first moments."""
 
 Request = tuple[wire.CreateRequest, bytes, Any]
 """What to create, the payload of its PLAN frame, and the request's number."""
