@@ -55,8 +55,16 @@ class Wanted:
 
     def _compile(self) -> InitPlan:
         resolved = bundles.resolve(self.config, self.bundle)
-        called = {"container_id": self.call.container_id, "bundle": self.bundle}
-        return plan.compile(resolved, (), warnings=self.warnings, **called)
+        called = (self.call.container_id, self.bundle)
+        compiled = plan.compile(
+            resolved, (), warnings=self.warnings, container_id=called[0], bundle=called[1]
+        )
+        options = self.call.options
+        no_pivot, shared = options.flag("no-pivot"), options.flag("no-new-keyring")
+        if not (no_pivot or shared):
+            return compiled
+        extras = compiled.extras or plan.ContainerExtras(*called, {}, (), {})
+        return compiled._replace(extras=extras._replace(no_pivot=no_pivot, keyring=not shared))
 
     def record(self) -> Record:
         """A directory of its own with a first record. Raises Conflict, InvalidArgument."""

@@ -147,6 +147,8 @@ class ContainerExtras(NamedTuple):
     annotations: dict[str, str]
     time_offsets: tuple[tuple[str, int, int], ...]  # clock, seconds, nanoseconds
     hooks: dict[str, list[dict[str, Any]]]  # the kinds that are part of create and start
+    no_pivot: bool = False  # the host's root is a ramdisk, which pivot_root(2) refuses to leave
+    keyring: bool = True  # whether it gets a session keyring of its own
 
     def hooks_of(self, *kinds: str) -> list[dict[str, Any]]:
         """The hooks of these kinds, in this order."""

@@ -527,6 +527,46 @@ def notify_socket(cli: Cli) -> str:
     return str(found[0]) if found else ""
 
 
+def test_without_pivot_the_root_is_the_containers_all_the_same(cli: Cli) -> None:
+    """Also for what joins later; and nothing of the host's can be mounted over or seen."""
+    bundle = cli.bundle("c", *LOOP)
+    done = cli.detached("run", "--detach", "--no-pivot", "--bundle", bundle, "c")
+    assert done.returncode == 0, done.stderr
+    script = "ls /; ls /proc/1/root; grep -c -- '- proc ' /proc/self/mountinfo"
+    out = cli.well("exec", "c", "sh", "-c", script)
+    names = " ".join(sorted(os.listdir(cli.rootfs)))
+    proc = json.loads(Path(bundle, "config.json").read_text())["linux"]
+    own = [each for each in proc["maskedPaths"] + proc["readonlyPaths"] if each[:6] == "/proc/"]
+    assert " ".join(out.split()).startswith(f"{names} {names} ")
+    assert int(out.split()[-1]) <= 1 + len(own)
+
+
+_WITH_KEY = """
+import ctypes, os, sys
+call = ctypes.CDLL(None, use_errno=True).syscall
+assert call(250, 1, None) > 0  # keyctl(KEYCTL_JOIN_SESSION_KEYRING)
+key = call(248, b"user", b"of-the-caller", b"x", 1, -3)  # add_key to the session keyring
+assert key > 0 and call(250, 5, key, 0x3F000000) == 0  # KEYCTL_SETPERM: for possessors only
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_the_session_keyring_is_the_callers_when_asked_for(cli: Cli) -> None:
+    def unmasked(config: Any) -> None:
+        config["linux"]["maskedPaths"] = []
+
+    def sees_key(*options: str) -> bool:
+        name = f"k{len(options)}"
+        bundle = cli.bundle(name, "cat", "/proc/keys", change=unmasked)
+        words = ("--root", str(cli.root), "run", *options, "--bundle", bundle, name)
+        script = [sys.executable, "-c", _WITH_KEY, cli.program, *words]
+        shown = subprocess.run(script, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+        return b"of-the-caller" in shown.stdout
+
+    assert sees_key("--no-new-keyring")
+    assert not sees_key()
+
+
 # --- what is told ------------------------------------------------------------------------------
 
 

@@ -23,6 +23,7 @@ class Context:
         self.own_binary = _own_binary()
         self.gate: tuple[int, int] | None = None
         self.orphaned = False  # whether it goes on without its parent
+        self.own_keyring = True
 
     def wait_attached(self) -> None:
         """Block until this process is in its cgroup; a process cloned ahead gets its streams."""
@@ -44,6 +45,7 @@ class InitContext(Context):
             self.orphaned = True
             free += 2
         self.plan = plan
+        self.own_keyring = not plan.extras or plan.extras.keyring
         self.clones: dict[int, int] | None = None
         if sourced:
             binds = [at for at, mount in enumerate(plan.mounts) if mount.type == "bind"]

@@ -208,7 +208,10 @@ def _make_cwd(context: InitContext) -> None:
 
 
 def _pivot(context: InitContext) -> None:
-    root.pivot(context.root)
+    if context.plan.extras and context.plan.extras.no_pivot:
+        root.cover(context.root)
+    else:
+        root.pivot(context.root)
     root.finish(context.plan.root_propagation, context.plan.root_readonly)
 
 
@@ -236,7 +239,8 @@ def _session(context: Context) -> None:
 
 def _report_terminal(context: Context) -> None:
     """Nothing of the host may be open from here on but channel and gate (CVE-2024-21626)."""
-    identity.leave_keyring()
+    if context.own_keyring:
+        identity.leave_keyring()
     free = context.channel.fd + 1 + len(context.gate or ())
     if context.master >= 0:
         os.set_inheritable(context.master, False)

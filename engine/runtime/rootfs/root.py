@@ -83,6 +83,39 @@ def pivot(root: int) -> None:
     os.close(old)
 
 
+def cover(root: int) -> None:
+    """As `pivot`, where the root is a ramdisk that pivot_root(2) cannot leave.
+
+    `root` is moved on top of it. What else of the host is mounted goes first: whoever finds a way
+    out of a chroot then finds no /proc and no /sys of the host's, and the ramdisk alone.
+    """
+    own = os.readlink(f"/proc/self/fd/{root}")
+    others = [
+        path for path in _mount_points() if path != "/" and not f"{path}/".startswith(f"{own}/")
+    ]
+    os.fchdir(root)
+    syscalls.mount(".", "/", None, words.MS_MOVE)
+    for path in reversed(others):  # still found: the root of this process is the old one
+        try:  # noqa: SIM105 (no monitor pays for contextlib)
+            syscalls.umount(path, words.MNT_DETACH | words.UMOUNT_NOFOLLOW)
+        except OSError:
+            pass  # gone with the mount that it was in, or one that a user namespace has locked
+    os.chroot(".")
+    os.chdir("/")
+
+
+def _mount_points() -> list[str]:
+    with open("/proc/self/mountinfo", "rb") as lines:
+        return [os.fsdecode(_unescaped(line.split(b" ")[4])) for line in lines]
+
+
+def _unescaped(path: bytes) -> bytes:
+    """Octal escapes of proc_pid_mountinfo(5)."""
+    for code in (b"040", b"011", b"012", b"134"):
+        path = path.replace(b"\\" + code, bytes([int(code, 8)]))
+    return path
+
+
 def finish(propagation: int, readonly: bool) -> None:
     """After the pivot and every other mount: the root's own propagation, then read-only."""
     fd = os.open("/", os.O_PATH | os.O_CLOEXEC)
