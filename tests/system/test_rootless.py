@@ -1,0 +1,270 @@
+"""A user without root runs the engine and containers, driven by the real docker CLI."""
+
+import json
+import os
+import shutil
+import tarfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import eventually
+from tests.system.unprivileged import Unprivileged
+
+pytestmark = pytest.mark.root
+
+IMAGE = "bb:1"
+TRAP = "trap 'exit 7' TERM; echo up; while :; do sleep 0.05; done"
+
+
+@pytest.fixture(scope="module")
+def user(rootfs_tar: bytes) -> Iterator[Unprivileged]:
+    """With sub-ids, an engine and an image."""
+    made = Unprivileged()
+    try:
+        made.berth("start")
+        made.docker("import", "-", IMAGE, input=rootfs_tar)
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def started(user: Unprivileged) -> Iterator[Unprivileged]:
+    """The same, without containers afterwards and with an engine that runs."""
+    yield user
+    user.berth("start")
+    if ids := user.docker("ps", "-aq").stdout.split():
+        user.docker("rm", "-f", *ids)
+
+
+@pytest.fixture
+def single(rootfs_tar: bytes) -> Iterator[Unprivileged]:
+    """A user without sub-ids."""
+    made = Unprivileged(sub_ids=False)
+    try:
+        made.berth("start")
+        made.docker("import", "-", IMAGE, input=rootfs_tar)
+        yield made
+    finally:
+        made.close()
+
+
+def pid_of(user: Unprivileged, name: str) -> int:
+    state = json.loads(user.docker("inspect", "-f", "{{json .State}}", name).stdout)
+    assert state["Running"], state
+    return int(state["Pid"])
+
+
+def owner(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("Uid:")).split()[1])
+
+
+def namespace(pid: int) -> str:
+    return os.readlink(f"/proc/{pid}/ns/user")
+
+
+def engine_pid(user: Unprivileged) -> int:
+    return int((user.runtime / "berth" / "engine.pid").read_text())
+
+
+def test_root_inside_is_the_user_outside(started: Unprivileged) -> None:
+    started.docker("run", "-d", "--name", "box", IMAGE, "sleep", "1000")
+    assert owner(pid_of(started, "box")) == started.uid
+    assert started.docker("exec", "box", "id", "-u").stdout == "0\n"
+    assert owner(engine_pid(started)) == started.uid
+
+
+def test_another_user_inside_is_a_sub_id_outside(started: Unprivileged) -> None:
+    shared = started.home / "shared"
+    shared.mkdir(mode=0o777)
+    shared.chmod(0o777)
+    mount = ("-v", f"{shared}:/shared")
+    started.docker("run", "--rm", "-u", "1000", *mount, IMAGE, "touch", "/shared/file")
+    assert (shared / "file").stat().st_uid == started.first + 1000 - 1
+    started.docker("run", "-d", "--name", "box", "-u", "1000", IMAGE, "sleep", "1000")
+    assert owner(pid_of(started, "box")) == started.first + 1000 - 1
+
+
+def test_logs_exec_stop_and_exit_code(started: Unprivileged) -> None:
+    started.docker("run", "-d", "--name", "box", IMAGE, "sh", "-c", TRAP)
+    eventually(lambda: started.docker("logs", "box").stdout == "up\n")
+    assert started.docker("exec", "box", "echo", "in").stdout == "in\n"
+    assert started.docker("exec", "box", "sh", "-c", "exit 9", check=False).returncode == 9
+    started.docker("stop", "box")
+    assert started.docker("wait", "box").stdout == "7\n"
+
+
+def test_image_of_host_programs(started: Unprivileged) -> None:
+    started.run("berth", "image", "from-host", "sh", "ls", "--tag", "host:1")
+    assert "bin" in started.docker("run", "--rm", "host:1", "ls", "/").stdout
+
+
+def test_a_terminal_works(started: Unprivileged) -> None:
+    assert started.docker("run", "--rm", "-t", IMAGE, "tty").stdout.strip() == "/dev/pts/0"
+
+
+def test_layers_hide_what_is_below(started: Unprivileged) -> None:
+    """A deleted directory that is made again is an opaque one, marked with a user's attribute."""
+    keep = "mkdir /tmp/b && cat /bin/busybox >/tmp/b/busybox && chmod 755 /tmp/b/busybox"
+    script = (
+        f"{keep} && B=/tmp/b/busybox && $B rm -r /bin && $B mkdir /bin && $B ls /bin | $B wc -l"
+    )
+    assert started.docker("run", "--rm", IMAGE, "sh", "-c", script).stdout.strip() == "0"
+
+
+def test_the_hosts_processes_may_be_shared(started: Unprivileged) -> None:
+    shown = started.docker("run", "--rm", "--pid", "host", IMAGE, "ps", "-o", "args").stdout
+    assert "-m engine run" in shown
+
+
+@pytest.mark.skipif(
+    Path("/sys/fs/cgroup/cgroup.controllers").exists(), reason="cgroup v2 may be delegated"
+)
+def test_limits_that_nobody_enforces_are_told(started: Unprivileged) -> None:
+    done = started.docker("run", "--rm", "-m", "64m", "--cpus", "1", IMAGE, "true")
+    assert "memory limit capabilities" in done.stderr
+    assert "CPU" in done.stderr
+    info = json.loads(started.docker("info", "-f", "{{json .}}").stdout)
+    assert (info["CgroupDriver"], info["MemoryLimit"]) == ("none", False)
+    refused = started.docker("run", "-d", "--name", "box", IMAGE, "sleep", "1000")
+    assert refused.returncode == 0
+    paused = started.docker("pause", "box", check=False)
+    assert "no freezer cgroup" in paused.stderr
+
+
+def test_info_says_rootless(started: Unprivileged) -> None:
+    info = json.loads(started.docker("info", "-f", "{{json .}}").stdout)
+    assert "name=rootless" in info["SecurityOptions"]
+    assert info["Driver"] == "overlay2"
+
+
+def test_figures_come_from_proc_without_a_cgroup(started: Unprivileged) -> None:
+    busy = "sleep 1000 & while :; do :; done"
+    started.docker("run", "-d", "--name", "box", IMAGE, "sh", "-c", busy)
+    shown = started.docker("top", "box").stdout
+    assert "sleep 1000" in shown and "while :" in shown
+    form = "{{.CPUPerc}} {{.MemUsage}} {{.PIDs}}"
+
+    def stats() -> list[str]:
+        words = started.docker("stats", "--no-stream", "--format", form, "box").stdout.split()
+        return words if float(words[0].rstrip("%")) > 5 else []
+
+    words = eventually(stats, what="the container uses the processor")
+    assert words[1] != "0B"
+    assert words[-1] == "2"
+
+
+def test_a_restarted_engine_finds_its_containers(started: Unprivileged) -> None:
+    started.docker("run", "-d", "--name", "box", IMAGE, "sh", "-c", TRAP)
+    pid, home = pid_of(started, "box"), namespace(engine_pid(started))
+    assert "its containers keep running" in started.berth("stop").stdout
+    assert owner(pid) == started.uid
+    started.berth("start")
+    assert pid_of(started, "box") == pid
+    assert namespace(engine_pid(started)) == home
+    assert started.docker("exec", "box", "id", "-u").stdout == "0\n"
+    os.kill(engine_pid(started), 9)
+    started.berth("start")
+    started.docker("stop", "box")
+    assert started.docker("wait", "box").stdout == "7\n"
+
+
+def test_the_keeper_may_be_killed(started: Unprivileged) -> None:
+    """The next engine finds the namespaces by a monitor, and a keeper is there again."""
+    started.docker("run", "-d", "--name", "box", IMAGE, "sleep", "1000")
+    pid, home = pid_of(started, "box"), namespace(engine_pid(started))
+    os.kill(started.pid_of("rootless.keeper"), 9)
+    os.kill(engine_pid(started), 9)
+    started.berth("start")
+    assert pid_of(started, "box") == pid
+    assert namespace(engine_pid(started)) == home
+    assert started.pid_of("rootless.keeper")
+
+
+def test_the_keeper_outlives_engine_and_ends_with_the_last_container(
+    started: Unprivileged,
+) -> None:
+    started.docker("run", "-d", "--name", "box", IMAGE, "sleep", "1000")
+    started.berth("stop")
+    keeper, pid = started.pid_of("rootless.keeper"), started.pid_of("sleep 1000")
+    assert keeper
+    os.kill(pid, 9)
+    eventually(lambda: not started.processes(), what="nothing of the user runs")
+
+
+def test_host_network_has_a_way_out(started: Unprivileged) -> None:
+    if not Path("/dev/net/tun").exists():
+        pytest.skip("this machine has no /dev/net/tun: modprobe tun")
+    shown = started.docker("run", "--rm", "--network", "host", IMAGE, "cat", "/proc/net/route")
+    assert "tap0" in shown.stdout
+    names = started.docker("run", "--rm", "--network", "host", IMAGE, "cat", "/etc/resolv.conf")
+    assert "nameserver 10.0.2.3" in names.stdout
+    helper = started.pid_of("slirp4netns")
+    assert owner(helper) == started.uid
+
+
+def test_nothing_is_left(started: Unprivileged) -> None:
+    started.docker("run", "-d", "--name", "box", IMAGE, "sleep", "1000")
+    started.docker("rm", "-f", "box")
+    started.berth("stop")
+    eventually(lambda: not started.processes(), what="nothing of the user runs")
+    assert str(started.folder) not in Path("/proc/self/mountinfo").read_text()
+    left = {path.name for path in (started.runtime / "berth").iterdir()}
+    assert not [name for name in left if name.endswith((".sock", ".pid"))]
+    assert not list((started.runtime / "berth" / "bundles").iterdir())
+
+
+def test_pasta_is_as_good(rootfs_tar: bytes) -> None:
+    if shutil.which("pasta") is None or not Path("/dev/net/tun").exists():
+        pytest.skip("needs pasta and /dev/net/tun: run scripts/test-packages")
+    made = Unprivileged(without=("slirp4netns",))
+    try:
+        assert "pasta" in made.berth("doctor", check=False).stdout
+        made.berth("start")
+        made.docker("import", "-", IMAGE, input=rootfs_tar)
+        names = made.docker("run", "--rm", "--network", "host", IMAGE, "cat", "/etc/resolv.conf")
+        assert "nameserver 169.254.1.1" in names.stdout
+        made.berth("stop")
+        eventually(lambda: not made.processes(), what="nothing of the user runs")
+    finally:
+        made.close()
+
+
+def test_one_id_is_enough(single: Unprivileged) -> None:
+    tar = BytesIO()
+    with tarfile.open(fileobj=tar, mode="w") as archive:
+        entry = tarfile.TarInfo("srv")
+        entry.type, entry.mode, entry.uid, entry.gid = tarfile.DIRTYPE, 0o755, 33, 33
+        archive.addfile(entry)
+    single.docker("import", "-", "others:1", input=tar.getvalue())
+    single.docker("run", "-d", "--name", "box", IMAGE, "sh", "-c", TRAP)
+    assert owner(pid_of(single, "box")) == single.uid
+    assert single.docker("exec", "-t", "box", "id", "-u").stdout.strip() == "0"
+    refused = single.docker("run", "--rm", "-u", "33", IMAGE, "true", check=False)
+    assert "/etc/subuid" in refused.stderr
+    info = json.loads(single.docker("info", "-f", "{{json .Warnings}}").stdout)
+    assert any("usermod --add-subuids" in warning for warning in info)
+    single.berth("stop")
+    single.berth("start")
+    single.docker("stop", "box")
+    assert single.docker("wait", "box").stdout == "7\n"
+
+
+def test_doctor_says_what_is_missing(user: Unprivileged) -> None:
+    done = user.berth("doctor")
+    assert "FAIL" not in done.stdout
+    assert "ok    sub-ids: 65537 user ids" in done.stdout
+    assert "ok    overlayfs without root: works" in done.stdout
+
+
+def test_a_run_directory_of_somebody_else_is_refused(user: Unprivileged) -> None:
+    place = user.folder / "foreign"
+    place.mkdir(mode=0o777)
+    place.chmod(0o777)
+    done = user.berth("run", "--run-dir", str(place / "run"), check=False)
+    assert done.returncode == 1
+    assert f"berth: {place} can be written by everybody" in done.stderr

@@ -1,0 +1,180 @@
+"""A user without root on a machine of its own making: a mount namespace with other /etc and /dev.
+
+The host's users, sub-ids and devices stay as they are.
+"""
+
+import itertools
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.conftest import eventually
+from tests.system.daemons import ROOT
+
+COUNT = 65536
+NAME = "berth-nobody"
+SOURCES = (Path(sys.base_prefix), Path(sys.prefix), ROOT)
+
+
+class Unprivileged:
+    """Runs commands as the user; `folder` holds its home and its run directory.
+
+    Args:
+        sub_ids: whether /etc/subuid and /etc/subgid give it ids.
+        without: programs that its machine lacks.
+    """
+
+    _made = itertools.count()
+
+    def __init__(self, *, sub_ids: bool = True, without: Iterable[str] = ()) -> None:
+        number = next(self._made)
+        self.uid, self.first = 54321 + number, 6_000_000 + number * COUNT
+        ranges = f"{self.uid}:{self.first}:{COUNT}" if sub_ids else "somebody:1:1"
+        self.folder = Path(tempfile.mkdtemp(prefix="berth-user-"))
+        self.folder.chmod(0o755)
+        self.home, self.runtime = self._own("home"), self._own("run")
+        script = "\n".join(_script(self.folder, self.uid, ranges, without))
+        self._machine = subprocess.Popen(
+            ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._machine.stdout is not None
+        assert self._machine.stdout.readline() == b"ready\n"
+
+    def _own(self, name: str) -> Path:
+        path = self.folder / name
+        path.mkdir(mode=0o700)
+        os.chown(path, self.uid, self.uid)
+        return path
+
+    @property
+    def socket(self) -> Path:
+        return self.runtime / "berth" / "berth.sock"
+
+    def run(
+        self, *command: str, input: bytes | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        environment = {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "HOME": str(self.home),
+            "XDG_RUNTIME_DIR": str(self.runtime),
+            "DOCKER_HOST": f"unix://{self.socket}",
+            "PYTHONPATH": str(ROOT),
+        }
+        done = subprocess.run(
+            [
+                *("nsenter", f"--mount=/proc/{self._machine.pid}/ns/mnt", "--"),
+                *("setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups", "--"),
+                *command,
+            ],
+            env=environment,
+            cwd="/",
+            input=input or b"",
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        texts = (done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+        if check and done.returncode != 0:
+            raise AssertionError(f"{command} → {done.returncode}: {texts[1]}{texts[0]}")
+        return subprocess.CompletedProcess(done.args, done.returncode, *texts)
+
+    def berth(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return self.run(sys.executable, "-m", "engine", *words, check=check)
+
+    def docker(
+        self, *words: str, input: bytes | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        return self.run("docker", *words, input=input, check=check)
+
+    def processes(self) -> dict[int, str]:
+        """What runs as this user or with one of its sub-ids: command lines by pid."""
+        found = {}
+        for path in Path("/proc").iterdir():
+            if path.name.isdecimal() and (line := self._owned(path)) is not None:
+                found[int(path.name)] = line
+        return found
+
+    def _owned(self, path: Path) -> str | None:
+        try:
+            status = (path / "status").read_text()
+            line = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        fields = dict(row.split(":\t", 1) for row in status.splitlines() if ":\t" in row)
+        uid = int(fields["Uid"].split()[0])
+        mine = uid == self.uid or self.first <= uid < self.first + COUNT
+        return None if fields["State"][0] in "ZX" or not mine else line or fields["Name"]
+
+    def pid_of(self, word: str) -> int:
+        return next((pid for pid, line in self.processes().items() if word in line), 0)
+
+    def close(self) -> None:
+        """Ends what still runs, and removes every file."""
+        try:
+            for pid in self.processes():
+                _kill(pid)
+            eventually(lambda: not self.processes(), what="the user's processes are gone")
+        finally:
+            self._machine.communicate()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, 9)
+    except ProcessLookupError:
+        return  # it was faster
+
+
+def _script(folder: Path, uid: int, ranges: str, without: Iterable[str]) -> list[str]:
+    return [
+        *_etc(folder / "etc"),
+        f"echo {NAME}:x:{uid}:{uid}::{folder}/home:/bin/sh >>/etc/passwd",
+        f"echo {ranges} >/etc/subuid",
+        f"echo {ranges} >/etc/subgid",
+        *_devices(folder / "dev"),
+        *_reachable(folder / "sources"),
+        *(f"mount --bind /dev/null {shutil.which(program) or '/dev/null'}" for program in without),
+        "echo ready",
+        "exec cat >/dev/null",
+    ]
+
+
+def _etc(place: Path) -> list[str]:
+    """A copy that hides the host's."""
+    return [f"cp -a /etc {place}", f"mount --bind {place} /etc"]
+
+
+def _devices(place: Path) -> list[str]:
+    """What udev gives everybody: some minimal machines let root alone open it."""
+    nodes = {"tun": ("/dev/net/tun", 10, 200), "fuse": ("/dev/fuse", 10, 229)}
+    lines = [f"mkdir {place}", f"mount -t tmpfs -o mode=755 dev {place}"]
+    for name, (target, major, minor) in nodes.items():
+        lines.append(f"mknod -m 666 {place}/{name} c {major} {minor}")
+        lines.append(f"[ ! -e {target} ] || mount --bind {place}/{name} {target}")
+    return lines
+
+
+def _reachable(place: Path) -> list[str]:
+    """Interpreter and source may lie in root's home, where nobody else may go."""
+    closed = {gate for source in SOURCES for gate in source.parents if not gate.stat().st_mode & 1}
+    tops = [gate for gate in closed if not closed.intersection(gate.parents)]
+    inside = [s for s in dict.fromkeys(SOURCES) if any(gate in s.parents for gate in tops)]
+    lines = [f"mkdir -p {place}"]
+    for number, source in enumerate(inside):
+        lines += [
+            f"mkdir {place}/{number}",
+            f"mount --bind {shlex.quote(str(source))} {place}/{number}",
+        ]
+    lines += [f"mount -t tmpfs -o mode=755 open {shlex.quote(str(gate))}" for gate in tops]
+    for number, source in enumerate(inside):
+        quoted = shlex.quote(str(source))
+        lines += [f"mkdir -p {quoted}", f"mount --bind {place}/{number} {quoted}"]
+    return lines
