@@ -47,6 +47,8 @@ def _param(test: str, name: str) -> object:
     if row is not None and row.kind == "not asked":
         return None
     marks = [pytest.mark.root]
+    if name == "berth-runtime" and test.startswith("isolation/"):
+        marks.append(pytest.mark.slow)  # the code is the launcher's; an interpreter a command
     if missing() or (name == "runc" and shutil.which("runc") is None):
         marks.append(pytest.mark.skip(reason=missing() or "needs runc: run scripts/test-packages"))
     elif row is not None:

@@ -68,6 +68,8 @@ class OciLauncher:
         syscalls.set_child_subreaper()
 
     async def close(self) -> None:
+        """Reap what containers in the host's pid namespace have left, as their shim would."""
+        _reap_orphans()
         syscalls.set_child_subreaper(False)
 
     async def create(self, container_id: str, options: CreateOptions) -> "OciMonitor":
@@ -109,6 +111,12 @@ class OciLauncher:
         if done.returncode:
             raise _error(_last_words(log) or (done.stderr or "").strip() or f"{arguments}: failed")
         return done.stdout or ""
+
+
+def _reap_orphans() -> None:
+    for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
+        if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+            os.waitpid(int(pid), 0)
 
 
 def _error(text: str) -> errors.EngineError:
