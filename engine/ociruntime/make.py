@@ -175,6 +175,19 @@ class Making:
             self.group.kill()
             self.group.remove()
         store.remove(self.record)
+        self._poststop()
+
+    def _poststop(self) -> None:
+        """runtime.md, "Lifecycle": these follow a create that failed, too."""
+        late = hooks_of(self.wanted.config, "poststop")
+        if not late or self.child is None:
+            return
+        from engine.runtime import hooks
+
+        kept = self.record
+        state = hooks.make_state(kept.id, record.STOPPED, 0, kept.bundle, kept.annotations)
+        for text in hooks.run_all(late, state):
+            self.wanted.call.report.warn(text)
 
 
 def make(
