@@ -9,7 +9,7 @@ from engine.containers.context import Context
 from engine.containers.live import Live
 from engine.containers.model import Size
 from engine.errors import NotFound
-from engine.runtime import processes
+from engine.runtime import processes, userns
 from engine.runtime.cgroups import (
     CpuStats,
     Layout,
@@ -27,9 +27,10 @@ def statistics(live: Live) -> Stats | None:
     monitor = live.monitor
     if monitor is None or not live.running:
         return None
-    if not _has_cgroups():
+    manager = Manager(_layout(), monitor.cgroup)
+    if userns.rootless() and not manager.counts_memory():
         return _of_processes(monitor.pid)
-    return Manager(_layout(), monitor.cgroup).stats()
+    return manager.stats()
 
 
 def pids(live: Live) -> list[int]:
@@ -37,9 +38,10 @@ def pids(live: Live) -> list[int]:
     monitor = live.monitor
     if monitor is None:
         return []
-    if not _has_cgroups():
+    manager = Manager(_layout(), monitor.cgroup)
+    if userns.rootless() and not manager.exists():
         return processes.pids(monitor.pid)
-    return Manager(_layout(), monitor.cgroup).pids()
+    return manager.pids()
 
 
 def _of_processes(pid: int) -> Stats | None:
@@ -75,11 +77,6 @@ async def size(context: Context, live: Live) -> Size:
     except NotFound:
         image = 0
     return Size(used, used + image)
-
-
-def _has_cgroups() -> bool:
-    """An engine without root may have none that it can write."""
-    return any(hierarchy.writable for hierarchy in _layout().hierarchies)
 
 
 @cache

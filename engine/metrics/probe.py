@@ -10,7 +10,7 @@ from typing import NamedTuple
 from engine.metrics import sources
 from engine.metrics.history import NAN
 from engine.metrics.sources import LARGE, File, field, number_or
-from engine.runtime import processes
+from engine.runtime import processes, userns
 from engine.runtime.cgroups import Layout, Manager, Pressure
 
 # Kept open for one container at most: use, throttling, memory, pids, block I/O, network.
@@ -60,7 +60,7 @@ class Probe:
     def __init__(self, layout: Layout, cgroup: str, pid: int, *, keep: bool) -> None:
         manager = Manager(layout, cgroup)
         self._pid = pid
-        self._counted = any(hierarchy.writable for hierarchy in layout.hierarchies)
+        self._counted = not userns.rootless() or manager.counts_memory()
         self._cpu = _Cpu(manager, keep=keep)
         self._memory = _Memory(manager, keep=keep)
         self._pids = _Pids(manager, keep=keep)
@@ -84,9 +84,10 @@ class Probe:
         old = self.counters
         if self.limits_due:
             self._read_limits()
-        if self.stat_due:
+        if self.stat_due and self._counted:
             self.slow, self.stat_due = self._memory.read_slow(self.slow), False
-        new = self.counters = self._read_counters()
+        counted = self._read_counters() if self._counted else self._count_processes()
+        new = self.counters = counted
         limits, slow = self.limits, self.slow
         cores, throttled, *rates = _rates(old, new) if old.at else _STILL
         return (
@@ -109,10 +110,13 @@ class Probe:
         cpu = self._cpu.read(self.counters, throttling=limited)
         network = self._read_network() if limits.own_network else (0, 0)
         memory, pids, block = self._memory.read(), self._pids.read(), self._block.read()
-        if not self._counted:
-            used = processes.use(self._pid)
-            cpu, memory, pids = (used.cpu_ns, 0, 0), used.memory, used.threads
         return Counters(time.monotonic(), *cpu, memory, pids, *block, *network)
+
+    def _count_processes(self) -> Counters:
+        used = processes.use(self._pid)
+        network = self._read_network() if self.limits.own_network else (0, 0)
+        now = time.monotonic()
+        return Counters(now, used.cpu_ns, 0, 0, used.memory, used.threads, 0, 0, *network)
 
     def _read_network(self) -> tuple[int, int]:
         """The last totals when the process is gone; its cgroup is gone soon too."""

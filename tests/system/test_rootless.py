@@ -234,6 +234,40 @@ def test_pasta_is_as_good(rootfs_tar: bytes) -> None:
         made.close()
 
 
+def cgroup2() -> Path | None:
+    rows = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return next((Path(row[4]) for row in rows if "cgroup2" in row[row.index("-") :]), None)
+
+
+def test_a_delegated_cgroup_is_used(rootfs_tar: bytes) -> None:
+    mount_point = cgroup2()
+    if mount_point is None:
+        pytest.skip("no cgroup v2 is mounted: mount -t cgroup2 none /mnt")
+    made = Unprivileged()
+    try:
+        given = made.delegate(mount_point)
+        made.berth("start")
+        made.docker("import", "-", IMAGE, input=rootfs_tar)
+        made.docker("run", "-d", "--name", "box", "-m", "64m", IMAGE, "sleep", "1000")
+        place = Path(f"/proc/{pid_of(made, 'box')}/cgroup").read_text()
+        assert f"0::/{given.name}/berth/" in place
+        assert (given / "berth-engine" / "cgroup.procs").read_text().split()
+        if "memory" in (given / "cgroup.controllers").read_text().split():
+            limits = [path.read_text() for path in given.glob("berth/*/memory.max")]
+            assert f"{64 << 20}\n" in limits
+        made.docker("pause", "box")
+        made.berth("stop")
+        made.berth("start")
+        assert made.docker("inspect", "-f", "{{.State.Paused}}", "box").stdout == "true\n"
+        made.docker("unpause", "box")
+        assert "sleep 1000" in made.docker("top", "box").stdout
+        made.docker("rm", "-f", "box")
+        made.berth("stop")
+        eventually(lambda: not (given / "berth").exists(), what="no cgroup of a container is left")
+    finally:
+        made.close()
+
+
 def test_one_id_is_enough(single: Unprivileged) -> None:
     tar = BytesIO()
     with tarfile.open(fileobj=tar, mode="w") as archive:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tests.conftest import eventually
-from tests.system.daemons import ROOT
+from tests.system.daemons import ROOT, is_removed
 
 COUNT = 65536
 NAME = "berth-nobody"
@@ -35,6 +35,8 @@ class Unprivileged:
         number = next(self._made)
         self.uid, self.first = 54321 + number, 6_000_000 + number * COUNT
         ranges = f"{self.uid}:{self.first}:{COUNT}" if sub_ids else "somebody:1:1"
+        self.cgroup: Path | None = None
+        """A cgroup in which commands are started, as a login's would be."""
         self.folder = Path(tempfile.mkdtemp(prefix="berth-user-"))
         self.folder.chmod(0o755)
         self.home, self.runtime = self._own("home"), self._own("run")
@@ -69,6 +71,7 @@ class Unprivileged:
         }
         done = subprocess.run(
             [
+                *self._enter_cgroup(),
                 *("nsenter", f"--mount=/proc/{self._machine.pid}/ns/mnt", "--"),
                 *("setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups", "--"),
                 *command,
@@ -84,6 +87,20 @@ class Unprivileged:
         if check and done.returncode != 0:
             raise AssertionError(f"{command} → {done.returncode}: {texts[1]}{texts[0]}")
         return subprocess.CompletedProcess(done.args, done.returncode, *texts)
+
+    def _enter_cgroup(self) -> tuple[str, ...]:
+        if self.cgroup is None:
+            return ()
+        return ("sh", "-ec", 'echo $$ >"$0"; exec "$@"', str(self.cgroup / "cgroup.procs"))
+
+    def delegate(self, mount_point: Path) -> Path:
+        """Give the user a cgroup below a mount of cgroup v2, as an administrator would."""
+        self.cgroup = mount_point / self.folder.name
+        self.cgroup.mkdir()
+        given = ("cgroup.procs", "cgroup.subtree_control", "cgroup.threads")
+        for path in (self.cgroup, *(self.cgroup / name for name in given)):
+            os.chown(path, self.uid, self.uid)
+        return self.cgroup
 
     def berth(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return self.run(sys.executable, "-m", "engine", *words, check=check)
@@ -123,7 +140,16 @@ class Unprivileged:
             eventually(lambda: not self.processes(), what="the user's processes are gone")
         finally:
             self._machine.communicate()
+            if self.cgroup is not None:
+                _remove_cgroups(self.cgroup)
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _remove_cgroups(top: Path) -> None:
+    """A cgroup whose last process has just been reaped is busy for a moment."""
+    for path in (*sorted(top.rglob("*/"), reverse=True), top):
+        if path.is_dir():
+            eventually(lambda path=path: is_removed(path), what=f"{path} is removed")
 
 
 def _kill(pid: int) -> None:

@@ -8,14 +8,15 @@ then sees itself as root. A keeper stays outside; see `keeper`.
 import fcntl
 import os
 import socket
+import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.daemon.options import Options
-from engine.daemon.rootless import ids, keeper, network, obstacles, places
+from engine.daemon.rootless import delegation, ids, keeper, network, obstacles, places
 from engine.daemon.rootless.programs import ENVIRONMENT
 from engine.errors import RuntimeFailure
 from engine.runtime import mount, state, syscalls, userns
@@ -32,6 +33,7 @@ _BOOT = (
 _LEAN = ("-I", "-S", "-OO", "-X", "no_debug_ranges")
 _KEEPER_FD = 3
 _LARGEST = 8192
+_CREDENTIALS = struct.Struct("3i")
 _NAMESPACES = syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS
 _FLAGS = {
     "user": syscalls.CLONE_NEWUSER,
@@ -53,6 +55,7 @@ class _Reply:
     network: str
     failure: str
     namespaces: tuple[int, ...]
+    lost: str = ""
 
     def close(self) -> None:
         for fd in self.namespaces:
@@ -88,6 +91,8 @@ def _warnings(found: ids.Ids, reply: _Reply) -> Iterator[str]:
         yield f"network: {lack}, so --network host is the machine's own network; {fix}"
     elif reply.failure:
         yield f"network: {reply.failure}; host-network containers have loopback only"
+    if reply.lost:
+        yield reply.lost
 
 
 # --- the namespaces of an engine before this one -----------------------------------------------
@@ -100,7 +105,7 @@ def _join(options: Options) -> _Reply | None:
     connection.settimeout(ANSWER_BOUND)
     try:
         connection.connect(str(path))
-        reply = _receive(connection)
+        reply = replace(_receive(connection), lost=delegation.follow(_peer(connection)))
     except (FileNotFoundError, ConnectionError):
         connection.close()
         path.unlink(missing_ok=True)  # what a keeper that was killed has left
@@ -113,14 +118,21 @@ def _join(options: Options) -> _Reply | None:
     return reply
 
 
+def _peer(connection: socket.socket) -> int:
+    """The keeper's pid (unix(7), SO_PEERCRED)."""
+    data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return int(_CREDENTIALS.unpack(data)[0])
+
+
 def _adopt(options: Options, found: ids.Ids) -> _Reply | None:
     """Those of a living monitor, whose keeper was killed; None when no monitor lives."""
     pid = next(_living_monitors(options.run_dir / "bundles"), None)
     if pid is None:
         return None
+    lost = delegation.follow(pid)
     connection = _start_keeper(options, found, network.find()[0])
     try:
-        reply = _ask(connection, f"{keeper.JOIN} {pid}")
+        reply = replace(_ask(connection, f"{keeper.JOIN} {pid}"), lost=lost)
     except BaseException:
         connection.close()
         raise
@@ -149,6 +161,7 @@ def _enter_all(reply: _Reply) -> None:
 
 
 def _make(options: Options, found: ids.Ids) -> _Reply:
+    delegation.settle()
     helper = network.find()[0]
     connection = _start_keeper(options, found, helper)
     try:

@@ -5,6 +5,10 @@ from typing import NamedTuple
 
 from engine.runtime.cgroups import files
 
+ENGINE = "berth-engine"
+"""Where the engine goes in a cgroup that was delegated to it: v2 gives limits to the children of
+a cgroup without processes of its own only."""
+
 _ESCAPES = (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\"))
 
 
@@ -92,12 +96,11 @@ def _own_places(text: str) -> dict[str, str]:
 def _hierarchy(mount: _Mount, places: dict[str, str]) -> Hierarchy:
     version = 2 if mount.kind == "cgroup2" else 1
     if version == 2:
-        names = tuple(files.read_if_there(f"{mount.point}/cgroup.controllers").split())
-        place = places.get("", "/")
+        base = _base(mount, places.get("", "/"))
+        names = tuple(files.read_if_there(f"{base}/cgroup.controllers").split())
     else:
         names = tuple(option for option in mount.options if option in places and option)
-        place = places.get(names[0], "/") if names else "/"
-    base = _base(mount, place)
+        base = _base(mount, places.get(names[0], "/") if names else "/")
     return Hierarchy(version, mount.point, names, base, os.access(base, os.W_OK))
 
 
@@ -106,6 +109,7 @@ def _base(mount: _Mount, place: str) -> str:
         return mount.point
     inside = os.path.relpath(place, mount.root)
     own = os.path.normpath(f"{mount.point}/{inside}")
+    own = os.path.dirname(own) if os.path.basename(own) == ENGINE else own
     return own if not inside.startswith("..") and os.path.isdir(own) else mount.point
 
 

@@ -263,6 +263,12 @@ class Manager:
         """
         return oom.watch_file(f"{self.unified}/cgroup.events") if self.unified else None
 
+    def counts_memory(self) -> bool:
+        """Whether it exists and its memory is counted: figures can be had from it."""
+        found = self.find("memory", "memory")
+        names = ("memory.usage_in_bytes", "memory.current")
+        return found is not None and any(os.path.exists(f"{found[1]}/{name}") for name in names)
+
     def stats(self) -> Stats:
         """Read everything; what this machine does not count is zero or empty."""
         io = self.find("blkio", "io")
