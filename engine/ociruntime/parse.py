@@ -27,6 +27,7 @@ def document(data: bytes) -> object:
         value, end = make_scanner(_Settings)(  # type: ignore[arg-type]
             text, len(text) - len(text.lstrip(_WHITE))
         )
-    except (StopIteration, ValueError, RecursionError):
+    except (StopIteration, ValueError, RecursionError, SystemError):
+        # SystemError: before Python 3.12 the scanner misses the exception that json would have.
         return None
     return value if not text[end:].strip(_WHITE) else None

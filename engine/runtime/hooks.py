@@ -129,12 +129,23 @@ def _is_inheritable(fd: int) -> bool:
 
 
 def _wait(pid: int, timeout: int | None) -> int:
-    """The wait status; -1 for one that took too long and was killed."""
-    if timeout is None or _ends(pid, timeout):
-        return os.waitpid(pid, 0)[1]
+    """The wait status; -1 for one that took too long and was killed.
+
+    Nor does it outlive its caller, where a signal ends that.
+    """
+    try:
+        if timeout is None or _ends(pid, timeout):
+            return os.waitpid(pid, 0)[1]
+    except BaseException:
+        _kill(pid)
+        raise
+    _kill(pid)
+    return -1
+
+
+def _kill(pid: int) -> None:
     os.killpg(pid, _KILL)
     os.waitpid(pid, 0)
-    return -1
 
 
 def _ends(pid: int, timeout: int) -> bool:

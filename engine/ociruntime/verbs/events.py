@@ -14,6 +14,7 @@ from engine.ociruntime.commands import Call
 from engine.ociruntime.record import Record
 from engine.ociruntime.store import Store
 from engine.runtime.cgroups import BlockStats, CpuStats, Manager, MemoryStats, Stats
+from engine.runtime.cgroups.stats import Stall
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _UNLIMITED = 2**64 - 1
@@ -68,14 +69,16 @@ def _follow(kept: Record, group: Manager, interval: float) -> None:
 
 def to_json(stats: Stats) -> dict[str, Any]:
     """A reading in runc's shape; times are nanoseconds, sizes bytes."""
+    pressure = stats.pressure
     return {
-        "cpu": _cpu(stats.cpu),
-        "memory": _memory(stats.memory),
+        "cpu": _cpu(stats.cpu) | _psi(pressure and pressure.cpu),
+        "memory": _memory(stats.memory) | _psi(pressure and pressure.memory),
         "pids": {"current": stats.pids.current, "limit": stats.pids.limit or 0},
         "blkio": {
             "ioServiceBytesRecursive": _block(stats.block, "bytes"),
             "ioServicedRecursive": _block(stats.block, "ops"),
-        },
+        }
+        | _psi(pressure and pressure.io),
         "hugetlb": {},
         "intel_rdt": {},
         "network_interfaces": None,
@@ -112,6 +115,15 @@ def _memory(memory: MemoryStats) -> dict[str, Any]:
         },
         "raw": dict(memory.stat),
     }
+
+
+def _psi(stall: Stall | None) -> dict[str, Any]:
+    """Averages in per cent, totals in microseconds; nothing where the kernel counts none."""
+    if stall is None:
+        return {}
+    some = {"avg10": stall.some_avg10, "total": stall.some_us}
+    full = {"avg10": stall.full_avg10, "total": stall.full_us}
+    return {"psi": {"some": some, "full": full}}
 
 
 def _block(devices: tuple[BlockStats, ...], what: str) -> list[dict[str, Any]]:
