@@ -236,11 +236,10 @@ def _check_listener(fields: Fields, default: int) -> None:
     """config-linux.md, "Seccomp"; as under runc, not every call can wait for a listener."""
     if default == _NOTIFY:
         raise InvalidArgument(f"{_ROOT}.defaultAction: must not be SCMP_ACT_NOTIFY")
-    path = fields.text("listenerPath")
-    if fields.text("listenerMetadata") and not path:
-        raise InvalidArgument(f"{_ROOT}.listenerMetadata: needs a listenerPath")
-    if path or notifies(fields.value):
+    if fields.text("listenerPath") or notifies(fields.value):
         fields.absolute("listenerPath")
+    elif fields.text("listenerMetadata"):
+        raise InvalidArgument(f"{_ROOT}.listenerMetadata: needs a listenerPath")
 
 
 def _architectures(fields: Fields, native: str) -> list[_Architecture]:
