@@ -22,8 +22,8 @@ from engine.containers.paths import Paths
 from engine.containers.ports import Image
 from engine.containers.spec.mounts import check_sources
 from engine.containers.spec.resources import resources
-from engine.errors import Unavailable
 from engine.containers.stats import unlimited
+from engine.errors import Unavailable
 
 
 async def create(context: Context, name: str | None, config: Config, host: HostConfig) -> Created:
