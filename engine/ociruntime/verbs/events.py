@@ -21,7 +21,7 @@ _UNLIMITED = 2**64 - 1
 
 
 def run(call: Call) -> int:
-    interval = _seconds(call.options.text("interval") or "5s")
+    interval = seconds(call.options.text("interval") or "5s")
     kept = Store(call.common.text("root") or store.default_root()).find(call.container_id)
     if kept.status() == record.STOPPED:
         raise NotRunning("container is not running")
@@ -33,8 +33,8 @@ def run(call: Call) -> int:
     return 0
 
 
-def _seconds(text: str) -> float:
-    """Of a duration such as 500ms, 5s or 1m."""
+def seconds(text: str) -> float:
+    """Of a duration such as 500ms, 5s or 1m. Raises InvalidArgument."""
     for unit, factor in _UNITS.items():
         number = text.removesuffix(unit)
         if number != text and number.replace(".", "", 1).isdigit() and float(number) > 0:
