@@ -35,6 +35,7 @@ BOUND = 60.0
 
 # What a runtime says, and which of the launcher's errors means the same. First match wins.
 _WORDS: tuple[tuple[str, type[errors.EngineError]], ...] = (
+    (r"create failed: (process|linux|mounts|root|hooks|hostname)[.\[:]", errors.InvalidArgument),
     (
         r"executable file not found|no such file or directory.*exec|exec.*no such file",
         errors.CommandNotFound,
