@@ -75,6 +75,7 @@ _X86_64 = {
     "personality": 135,
     "ioprio_set": 251,
     "sched_setattr": 314,
+    "madvise": 28,
 }
 # include/uapi/asm-generic/unistd.h
 _GENERIC = {
@@ -88,6 +89,7 @@ _GENERIC = {
     "personality": 92,
     "ioprio_set": 30,
     "sched_setattr": 274,
+    "madvise": 233,
 }
 _NUMBERS = {"x86_64": _X86_64} | dict.fromkeys(("aarch64", "riscv64", "loongarch64"), _GENERIC)
 _MACHINE = os.uname().machine

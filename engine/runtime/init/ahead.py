@@ -8,7 +8,7 @@ import marshal
 import os
 from typing import NoReturn
 
-from engine.runtime import syscalls
+from engine.runtime import pages, syscalls
 from engine.runtime.plan import InitPlan
 
 from . import settings, steps
@@ -57,6 +57,7 @@ def _wait(channel: Channel) -> NoReturn:
 def _become_init(channel: Channel) -> None:
     syscalls.set_parent_death_signal(_KILL)
     settings.raise_loopback()
+    pages.take()
     received = channel.receive()
     if received is None:
         os._exit(0)  # nobody needs it any more

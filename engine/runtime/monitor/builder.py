@@ -15,11 +15,11 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from engine.errors import EngineError, RuntimeFailure
-from engine.runtime import bundle, signals, slots, syscalls, wire
+from engine.runtime import bundle, pages, signals, slots, syscalls, wire
 from engine.runtime.cgroups import Layout
 from engine.runtime.init import StepFailed
 from engine.runtime.monitor import handover
-from engine.runtime.monitor.construct import Ahead, Build, construct, prepare
+from engine.runtime.monitor.construct import Ahead, Construction, prepare
 from engine.runtime.monitor.container import Container
 from engine.runtime.monitor.loop import READ, Loop
 from engine.runtime.monitor.server import Server
@@ -68,6 +68,8 @@ def _live(
     try:
         _end_with(monitor_pid)
         ahead = prepare(layout, _slot(parent, monitor_pid)) if parent else None
+        if parent:
+            pages.take()  # only now: another fork would share them again
         _, fds = handover.receive(zygote)
         zygote.close()
         if fds:
@@ -104,6 +106,7 @@ def _serve(
     container = _create(loop, layout, server, connection, received, ahead, monitor_pid)
     if container is not None:
         deliver(loop, server, container, monitor)
+        time.sleep(_REST)
 
 
 def _create(
@@ -117,15 +120,15 @@ def _create(
 ) -> Container | None:
     """A container that is ready to start, as its engine is told; None when it was refused."""
     request, plan, number = received
-    build = _Build(layout, request, plan, ahead)
+    construction = Construction(layout, request, plan, ahead)
     try:
         _log_to(f"{request.bundle}/{bundle.MONITOR_LOG}")
         container = Container(
             loop, layout, request, announce=server.announce, monitor_pid=monitor_pid
         )
-        container.create(build.run, meanwhile=lambda: server.listen(request.bundle))
+        container.create(construction.run, meanwhile=lambda: server.listen(request.bundle))
     except (EngineError, OSError, StepFailed) as error:
-        build.discard()  # first: whoever is told may remove what it finds
+        construction.discard()  # first: whoever is told may remove what it finds
         with suppress(OSError):
             os.write(connection, wire.control(_failure(number, error)))
         return None
@@ -134,27 +137,6 @@ def _create(
     client.subscribed = True
     client.tell({"id": number, "ok": server.describe()})
     return container
-
-
-class _Build:
-    """Makes the container, or takes back what was made ahead when nothing comes of it."""
-
-    def __init__(
-        self, layout: Layout, request: wire.CreateRequest, plan: bytes, ahead: Ahead | None
-    ) -> None:
-        self._layout = layout
-        self._request = request
-        self._plan = plan
-        self._ahead = ahead
-
-    def run(self, build: Build) -> Any:
-        ahead, self._ahead = self._ahead, None  # `construct` discards what it does not use
-        request = self._request
-        return construct(request.cgroup, request.resources, self._plan, build, self._layout, ahead)
-
-    def discard(self) -> None:
-        if self._ahead is not None:
-            self._ahead.discard()
 
 
 def deliver(loop: Loop, server: Server, container: Container, monitor: _socket.socket) -> None:

@@ -117,25 +117,42 @@ def prepare(layout: Layout, slot: str) -> Ahead | None:
     return Ahead(manager, child)
 
 
-def construct(
-    cgroup: str,
-    resources: dict[str, Any],
-    payload: bytes,
-    build: Build,
-    layout: Layout,
-    made: Ahead | None,
-) -> Built:
-    """A container that is ready to start.
+class Construction:
+    """A container in the making: an init that was made ahead is at work from here on.
 
-    Raises EngineError, OSError or StepFailed, or what `build` raises; then nothing is left but
-    dead processes.
+    Args:
+        payload: the plan, as a PLAN frame has it.
+        made: what was made ahead; used or discarded.
     """
-    plan = InitPlan.from_wire(wire.parse_plan(payload))
-    if made is not None:
-        if made.assign(plan, payload, cgroup):
-            return _finish_ahead(made, cgroup, resources, plan, build)
-        made.discard()
-    return _construct_afresh(Manager(layout, cgroup), resources, plan, build)
+
+    def __init__(
+        self, layout: Layout, request: wire.CreateRequest, payload: bytes, made: Ahead | None
+    ) -> None:
+        self._layout = layout
+        self._request = request
+        self._plan = InitPlan.from_wire(wire.parse_plan(payload))
+        if made is not None and not made.assign(self._plan, payload, request.cgroup):
+            made.discard()
+            made = None
+        self._made = made
+
+    def run(self, build: Build) -> Built:
+        """The container, ready to start.
+
+        Raises EngineError, OSError or StepFailed, or what `build` raises; then nothing is left but
+        dead processes.
+        """
+        made, self._made = self._made, None
+        request = self._request
+        if made is not None:
+            return _finish_ahead(made, request.cgroup, request.resources, self._plan, build)
+        manager = Manager(self._layout, request.cgroup)
+        return _construct_afresh(manager, request.resources, self._plan, build)
+
+    def discard(self) -> None:
+        """Give up before `run`."""
+        if self._made is not None:
+            self._made.discard()
 
 
 def _finish_ahead(
