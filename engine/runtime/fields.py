@@ -70,6 +70,8 @@ class Fields:
         """The object below `key` with names and strings of the writer's choice."""
         inner = self.object(key)
         for name in inner.value:
+            if not name:
+                raise InvalidArgument(f"{inner.path}: a name must not be empty")
             inner._text(name, f"{inner.path}.{name!r}")
         return {name: inner.text(name) for name in inner.value}
 

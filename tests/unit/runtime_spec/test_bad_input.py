@@ -24,7 +24,9 @@ WRONG: dict[str, list[Any]] = {
     "boolean": [0, 1, "true", [], {}],
     "number": ["7", 1.5, [1], True, {}],
 }
-FIELD_PATH = re.compile(r"[A-Za-z][A-Za-z0-9]*(\.[A-Za-z0-9_/'.@*: -]+|\[\d+\])*: ", re.ASCII)
+TOP = "config|ociVersion|root|hostname|domainname|annotations|process|mounts|hooks|linux"
+# Annotations, sysctl and the like have names of the writer's choice further down.
+FIELD_PATH = re.compile(rf"({TOP})(: |(\.[a-zA-Z0-9]+|\[\d+\])+.*: |\..*: )", re.DOTALL)
 
 
 def parts_of(path: str) -> list[Any]:
