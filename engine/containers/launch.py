@@ -97,19 +97,20 @@ async def _create(context: Context, live: Live) -> Monitor:
     config = await asyncio.to_thread(builder.build, record, mounts)
     paths.exit(live.id).unlink(missing_ok=True)
     max_bytes, max_files = rotation(record.host_config.log_config)
-    options = CreateOptions(
-        bundle=paths.bundle(live.id),
-        config=config,
-        rootfs_mounts=mounts,
-        log_path=paths.log(live.id),
-        exit_path=paths.exit(live.id),
-        log_max_bytes=max_bytes,
-        log_max_files=max_files,
-        open_stdin=record.config.open_stdin,
-        stdin_once=record.config.stdin_once,
-        cgroup_parent=parent,
-    )
-    monitor = await context.launcher.create(live.id, options)
+    async with context.images.shown(live.id) as shown:
+        options = CreateOptions(
+            bundle=paths.bundle(live.id),
+            config=config,
+            rootfs_mounts=shown,
+            log_path=paths.log(live.id),
+            exit_path=paths.exit(live.id),
+            log_max_bytes=max_bytes,
+            log_max_files=max_files,
+            open_stdin=record.config.open_stdin,
+            stdin_once=record.config.stdin_once,
+            cgroup_parent=parent,
+        )
+        monitor = await context.launcher.create(live.id, options)
     for warning in monitor.warnings:
         log.warning("container %s: %s", live.name, warning)
     return monitor

@@ -14,6 +14,7 @@ from engine.content import Store
 from engine.daemon import doctor
 from engine.daemon.checks import cgroups, kernel
 from engine.daemon.options import Options
+from engine.daemon.rootless import storage
 from engine.dockerapi.rooms import Facts, Rooms
 from engine.errors import NotFound
 from engine.events import Exchange
@@ -25,7 +26,6 @@ from engine.runtime import userns
 from engine.runtime.cgroups import Layout, detect
 from engine.runtime.launcher import Launcher
 from engine.runtime.mount import Mount
-from engine.snapshots import probe
 from engine.snapshots.copy import Copy
 from engine.snapshots.overlay import Overlay
 from engine.snapshots.snapshotter import Snapshotter
@@ -62,7 +62,9 @@ class _Composition:
         self._stack.callback(database.close)
         events = Exchange()
         self._stack.callback(events.close)
-        snapshots = _snapshotter(self._options.data_dir / "snapshots")
+        snapshots, lack = _snapshotter(self._options.data_dir / "snapshots")
+        if lack:
+            self._warnings = (*self._warnings, f"storage: {lack}")
         images = await self._open_images(database, events, snapshots)
         sampler = await self._open_sampler(layout)
         containers = await self._open_containers(database, events, images, sampler)
@@ -146,13 +148,16 @@ def _missing(found: Sequence[str]) -> tuple[str, ...]:
     return missing
 
 
-def _snapshotter(root: Path) -> Snapshotter:
+def _snapshotter(root: Path) -> tuple[Snapshotter, str]:
     """Overlayfs where the kernel has it; otherwise whole copies, which the doctor warns of.
 
-    Without root the kernel may have it and refuse it: there it is tried.
+    Without root the kernel may have it and refuse it: there it is tried, and what is told with it
+    says what came of that.
     """
-    works = not probe.refusal(root) if userns.rootless() else kernel.has_overlay()
-    return Overlay(root) if works else Copy(root)
+    if not userns.rootless():
+        return (Overlay if kernel.has_overlay() else Copy)(root), ""
+    kind, lack = storage.choose(root / "tmp", root)
+    return kind(root), lack
 
 
 def _identity(data_dir: Path) -> str:

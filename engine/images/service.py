@@ -4,7 +4,7 @@ import asyncio
 import builtins
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from engine.content import Store
@@ -192,6 +192,10 @@ class Images:
             if record is None:
                 raise NotFound(f"No such image: {image_id}")
             return await self._snapshots.prepare(container_id, record.config.chain_id)
+
+    def shown(self, container_id: str) -> AbstractAsyncContextManager[tuple[Mount, ...]]:
+        """The mounts of a root that was prepared, for the time of a start."""
+        return self._snapshots.shown(container_id)
 
     async def release(self, container_id: str) -> None:
         """Delete a container's writable files, and with them layers that nobody else needs."""

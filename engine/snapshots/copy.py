@@ -1,7 +1,8 @@
 """Snapshots by copying, for hosts without overlayfs: every layer is the whole tree so far."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from engine.errors import Conflict
@@ -60,6 +61,10 @@ class Copy:
 
     def mounts(self, key: str) -> tuple[Mount, ...]:
         return (Mount("bind", str(self._writable.path(key) / _ROOT), "", ("rbind", "rw")),)
+
+    @asynccontextmanager
+    async def shown(self, key: str) -> AsyncIterator[tuple[Mount, ...]]:
+        yield self.mounts(key)
 
     async def remove(self, key: str) -> None:
         await self._writable.remove(key)

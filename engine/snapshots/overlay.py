@@ -6,8 +6,8 @@ fit in the one page that mount(2) takes.
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from engine.errors import Conflict
@@ -74,6 +74,10 @@ class Overlay:
             f"workdir={escaped(path / _WORK)}",
         )
         return (Mount("overlay", "overlay", "", options),)
+
+    @asynccontextmanager
+    async def shown(self, key: str) -> AsyncIterator[tuple[Mount, ...]]:
+        yield self.mounts(key)
 
     async def remove(self, key: str) -> None:
         await self._writable.remove(key)

@@ -12,6 +12,7 @@ directories, which `clean()` removes at start.
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -75,6 +76,9 @@ class Snapshotter(Protocol):
 
     def mounts(self, key: str) -> tuple[Mount, ...]:
         """The mounts that show snapshot `key`; NotFound when it does not exist."""
+
+    def shown(self, key: str) -> AbstractAsyncContextManager[tuple[Mount, ...]]:
+        """The same for a start: what they need is there until the container has made them."""
 
     async def remove(self, key: str) -> None:
         """Delete a writable snapshot; one that is gone already is no error."""

@@ -234,6 +234,36 @@ def test_pasta_is_as_good(rootfs_tar: bytes) -> None:
         made.close()
 
 
+@pytest.mark.parametrize(
+    ("without", "driver"), [((), "fuse-overlayfs"), (("fuse-overlayfs",), "copy")]
+)
+def test_where_the_kernel_stacks_no_layers(
+    without: tuple[str, ...], driver: str, rootfs_tar: bytes
+) -> None:
+    if not Path("/dev/fuse").exists():
+        pytest.skip("this machine has no /dev/fuse: modprobe fuse")
+    made = Unprivileged(without=without, stacked=True)
+    try:
+        assert "warn  overlayfs without root" in made.berth("doctor").stdout
+        made.berth("start")
+        made.docker("import", "-", IMAGE, input=rootfs_tar)
+        assert made.docker("info", "-f", "{{.Driver}}").stdout == f"{driver}\n"
+        made.docker("run", "-d", "--name", "box", "-u", "1000", IMAGE, "sh", "-c", TRAP)
+        made.berth("stop")
+        made.berth("start")
+        assert made.docker("exec", "box", "cat", "/etc/plain").stdout == "plain\n"
+        made.docker("exec", "box", "touch", "/tmp/made")
+        made.docker("stop", "box")
+        eventually(lambda: not made.pid_of("fuse-overlayfs"), what="nothing serves its layers")
+        made.docker("start", "box")
+        assert made.docker("exec", "box", "ls", "/tmp").stdout == "made\n"
+        made.docker("rm", "-f", "box")
+        made.berth("stop")
+        eventually(lambda: not made.processes(), what="nothing of the user runs")
+    finally:
+        made.close()
+
+
 def cgroup2() -> Path | None:
     rows = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     return next((Path(row[4]) for row in rows if "cgroup2" in row[row.index("-") :]), None)

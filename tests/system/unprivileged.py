@@ -27,11 +27,14 @@ class Unprivileged:
     Args:
         sub_ids: whether /etc/subuid and /etc/subgid give it ids.
         without: programs that its machine lacks.
+        stacked: its home is an overlay, on which the kernel makes no other.
     """
 
     _made = itertools.count()
 
-    def __init__(self, *, sub_ids: bool = True, without: Iterable[str] = ()) -> None:
+    def __init__(
+        self, *, sub_ids: bool = True, without: Iterable[str] = (), stacked: bool = False
+    ) -> None:
         number = next(self._made)
         self.uid, self.first = 54321 + number, 6_000_000 + number * COUNT
         ranges = f"{self.uid}:{self.first}:{COUNT}" if sub_ids else "somebody:1:1"
@@ -40,7 +43,7 @@ class Unprivileged:
         self.folder = Path(tempfile.mkdtemp(prefix="berth-user-"))
         self.folder.chmod(0o755)
         self.home, self.runtime = self._own("home"), self._own("run")
-        script = "\n".join(_script(self.folder, self.uid, ranges, without))
+        script = "\n".join(_script(self.folder, self.uid, ranges, without, stacked))
         self._machine = subprocess.Popen(
             ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script],
             stdin=subprocess.PIPE,
@@ -159,7 +162,9 @@ def _kill(pid: int) -> None:
         return  # it was faster
 
 
-def _script(folder: Path, uid: int, ranges: str, without: Iterable[str]) -> list[str]:
+def _script(
+    folder: Path, uid: int, ranges: str, without: Iterable[str], stacked: bool
+) -> list[str]:
     return [
         *_etc(folder / "etc"),
         f"echo {NAME}:x:{uid}:{uid}::{folder}/home:/bin/sh >>/etc/passwd",
@@ -168,8 +173,19 @@ def _script(folder: Path, uid: int, ranges: str, without: Iterable[str]) -> list
         *_devices(folder / "dev"),
         *_reachable(folder / "sources"),
         *(f"mount --bind /dev/null {shutil.which(program) or '/dev/null'}" for program in without),
+        *(_stack(folder, uid) if stacked else ()),
         "echo ready",
         "exec cat >/dev/null",
+    ]
+
+
+def _stack(folder: Path, uid: int) -> list[str]:
+    places = {name: folder / f"stack-{name}" for name in ("lower", "upper", "work")}
+    options = ",".join(f"{name}dir={path}" for name, path in places.items())
+    return [
+        f"mkdir {' '.join(map(str, places.values()))}",
+        f"mount -t overlay -o {options} overlay {folder}/home",
+        f"chown {uid}:{uid} {folder}/home",
     ]
 
 

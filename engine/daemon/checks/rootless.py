@@ -6,9 +6,8 @@ from pathlib import Path
 
 from engine.daemon.checks.check import Check
 from engine.daemon.options import Options
-from engine.daemon.rootless import ids, network, obstacles
+from engine.daemon.rootless import ids, network, obstacles, storage
 from engine.runtime import mount, syscalls
-from engine.snapshots import probe
 
 _LARGEST = 4096
 _NOTHING_WRONG = "ok"
@@ -44,11 +43,10 @@ def _network() -> Check:
 
 def _storage(data_dir: Path) -> Check:
     place = next(each for each in (data_dir, *data_dir.parents) if each.exists())
-    refused = tried(lambda: probe.refusal(place))
-    if not refused:
+    lack = tried(lambda: storage.choose(place, data_dir)[1])
+    if not lack:
         return Check("overlayfs without root", "works")
-    fix = f"put --data-dir on ext4, xfs or btrfs (now {place}), or boot Linux 5.11 or later"
-    found = f"refused ({refused}): every container gets a whole copy of its image"
+    found, _, fix = lack.partition("; ")
     return Check("overlayfs without root", found, fix)
 
 
