@@ -3,6 +3,7 @@
 import array
 import asyncio
 import os
+import signal
 import socket
 import sys
 from contextlib import suppress
@@ -14,6 +15,8 @@ from engine.runtime.interpreter import read_only_clone
 READY_BOUND = 20.0
 SEND_BOUND = 10.0
 END_BOUND = 8.0
+SPAWNS = 4
+"""Times one is spawned, while they are killed, for one that is needed."""
 
 _ROOT = str(Path(__file__).resolve().parents[2])
 _BOOT = (
@@ -55,8 +58,24 @@ class ForkServer:
     async def ensure(self) -> None:
         """Have a zygote that answers; spawns one when there is none or the last one died."""
         async with self._lock:
-            if self._socket is None:
-                await self._spawn()
+            for more in range(SPAWNS, 0, -1):
+                if self._socket is not None:
+                    return
+                try:
+                    await self._spawn()
+                except RuntimeFailure:
+                    if more == 1 or not await self._was_killed():
+                        raise
+
+    async def _was_killed(self) -> bool:
+        """Whether the zygote was well, and somebody's SIGKILL has ended it: another may come up."""
+        process = self._process
+        if process is None:
+            return False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(END_BOUND):
+                await process.wait()
+        return process.returncode == -signal.SIGKILL
 
     async def fork(self, connection: socket.socket) -> None:
         """Have a monitor forked that serves `connection` (still the caller's to close).

@@ -34,15 +34,20 @@ def remove(layout: Layout, cgroup: str) -> None:
         manager.remove()
 
 
-def sweep(layout: Layout, parent: str) -> None:
-    """Remove what monitors that were killed have left, but for cgroups with processes in them."""
+def sweep(layout: Layout, parent: str) -> bool:
+    """Remove what monitors that were killed have left, but for cgroups with processes in them.
+
+    True when there are none of those.
+    """
+    is_clean = True
     for name in _names(layout, parent):
         pid, _, start = name.removeprefix(_PREFIX).partition("-")
         if pid.isdecimal() and start.isdecimal() and start_time(int(pid)) != int(start):
             try:
                 Manager(layout, f"{parent.strip('/')}/{name}").remove(bound=0)
             except OSError:
-                continue  # not empty: the bundle it belongs to will be adopted or discarded
+                is_clean = False  # the bundle it belongs to will be adopted or discarded
+    return is_clean
 
 
 def _names(layout: Layout, parent: str) -> list[str]:

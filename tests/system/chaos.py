@@ -27,6 +27,7 @@ class Chaos:
     chance: random.Random
     pause: float
     monitors: list[Killed] = field(default_factory=list)
+    zygotes: list[float] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
     is_tame: bool = False
 
@@ -42,6 +43,7 @@ class Chaos:
             await self._kill_engine()
         elif kind == "zygote":
             for pid in self.engine.zygotes():
+                self.zygotes.append(time.monotonic())
                 self.counts[kind] += kill_process(pid)
         else:
             self._kill_monitor()
@@ -74,6 +76,11 @@ class Chaos:
         return any(
             killed.at >= moment and killed.container in (container, "") for killed in self.monitors
         )
+
+    def may_fail(self, container: str, moment: float) -> bool:
+        """Whether a start since this moment may: its monitor was killed, or one zygote too many."""
+        zygotes = [at for at in self.zygotes if at >= moment]
+        return self.took_since(container, moment) or len(zygotes) > 1
 
 
 KINDS = {"engine": 1, "zygote": 1, "monitor": 2}

@@ -20,6 +20,10 @@ LINGER_MOST = 60.0
 """Seconds for clients that are slow, but take something every LINGER seconds."""
 
 ACCEPT_RETRY = 0.2
+
+UNTOLD = 64
+"""Sessions whose end is kept while no engine is there to hear of it."""
+
 BACKLOG = 64
 
 _CLIENTS_HANDED_OVER = 200
@@ -43,6 +47,7 @@ class Server:
         self._listener = listener
         self._container: Container | None = None
         self._finishing = False
+        self._untold: dict[str, dict[str, Any]] = {}
         self.on_start: Callable[[], None] | None = None
 
     # --- connections ----------------------------------------------------------------------------
@@ -137,9 +142,16 @@ class Server:
             self._loop.stop()
 
     def announce(self, event: dict[str, Any]) -> None:
+        """Tell who has subscribed; how a session ended is kept for who comes when nobody has."""
+        is_told = False
         for client in list(self._clients):
             if client.subscribed:
                 client.tell(event)
+                is_told = is_told or not client.closed
+        if not is_told and event["event"] == "exec-exit":
+            self._untold[event["exec"]] = event
+            if len(self._untold) > UNTOLD:
+                del self._untold[next(iter(self._untold))]
 
     def finish(self) -> None:
         """The container has ended: let every client take its rest, then stop the loop."""
@@ -200,9 +212,13 @@ class Server:
             raise RuntimeFailure("the container has not been created yet")
         return self._container
 
-    def _hello(self, client: Client, _message: dict[str, Any]) -> Answer:
+    def _hello(self, client: Client, message: dict[str, Any]) -> None:
         client.subscribed = True
-        return self.describe()
+        client.tell({"id": message.get("id"), "ok": self.describe()})
+        for event in self._untold.values():
+            client.tell(event)
+        if not client.closed:
+            self._untold.clear()
 
     def describe(self) -> Answer:
         """What an engine needs to take the container over."""

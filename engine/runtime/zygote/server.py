@@ -32,6 +32,9 @@ for is up by then, and has had the processors for itself."""
 
 END_BOUND = 5.0
 
+LITTER_LOOKS = 100
+"""Times the cgroups of a spare that was killed are looked at: what was in them ends a bit later."""
+
 
 class Zygote:
     """The engine's end, the machine's cgroups, and the monitors that wait for work.
@@ -46,8 +49,10 @@ class Zygote:
         self._parent = parent
         self._procs = open_own_procs(layout)
         self._spares: list[_socket.socket] = []
-        self._requests = select.poll()
-        self._requests.register(engine.fileno(), select.POLLIN)
+        self._events = select.poll()
+        self._events.register(engine.fileno(), select.POLLIN)
+        self._litter = 0
+        self._is_refused = False
 
     def serve(self) -> None:
         """Hand connections out until the engine closes its end."""
@@ -58,25 +63,57 @@ class Zygote:
         self._end_spares()
 
     def _wait_for_request(self) -> bool:
-        """True when there is one; spares are forked when nobody asks for something."""
-        while len(self._spares) < SPARES and not self._requests.poll(REFILL_DELAY):
-            if not self._refill():
-                break
-        return True
+        """True when there is one; spares are forked when nobody asks for something.
+
+        One that was killed is noticed: another takes its place, and its cgroups go.
+        """
+        while True:
+            is_busy = self._litter > 0 or (len(self._spares) < SPARES and not self._is_refused)
+            ready = [fd for fd, _ in self._events.poll(REFILL_DELAY if is_busy else None)]
+            if self._engine.fileno() in ready:
+                self._is_refused = False
+                return True
+            for fd in ready:
+                self._bury(fd)
+            if not ready:
+                self._tidy()
+
+    def _tidy(self) -> None:
+        """What there is time for when nobody asks for something."""
+        if self._litter > 0:
+            self._litter = 0 if slots.sweep(self._layout, self._parent) else self._litter - 1
+        if len(self._spares) < SPARES:
+            self._is_refused = not self._refill()
 
     def _refill(self) -> bool:
+        """False when there can be none: it is tried again, and told, when there is a request."""
         try:
-            self._spares.append(self._fork(self._parent))
-        except OSError:  # tried again, and told, when there is a request
+            spare = self._fork(self._parent)
+        except OSError:
             return False
+        self._spares.append(spare)
+        self._events.register(spare.fileno(), 0)  # its end is told in any case
         return True
+
+    def _take(self) -> _socket.socket:
+        spare = self._spares.pop(0)
+        self._events.unregister(spare.fileno())
+        return spare
+
+    def _bury(self, fd: int) -> None:
+        self._events.unregister(fd)
+        for spare in [spare for spare in self._spares if spare.fileno() == fd]:
+            self._spares.remove(spare)
+            spare.close()
+        self._litter = LITTER_LOOKS
 
     def _hand_over(self, connection: int) -> None:
         """Give the connection to a waiting monitor, or to a new one when there is none."""
         try:
             while self._spares:
-                if _send(self._spares.pop(0), connection):
+                if _send(self._take(), connection):
                     return
+                self._litter = LITTER_LOOKS
             _send(self._fork(""), connection)
             prime(self._procs)
         except OSError as error:

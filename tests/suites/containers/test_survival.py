@@ -105,6 +105,19 @@ async def test_the_code_of_an_exec_that_has_ended_is_there_in_the_next_engine(
     assert (found.running, found.exit_code) == (False, 9)
 
 
+async def test_an_exec_that_ended_while_no_engine_looked_has_its_code(
+    world: World, tmp_path: Path
+) -> None:
+    _, session = await _exec(world, tmp_path, "exit 8")
+    pid = world.containers.exec_inspect(session).pid
+    await world.close()
+    (tmp_path / "go").touch()
+    await world.until(lambda: state.start_time(pid) is None, "the end")
+    containers = await world.open()
+    await world.until(lambda: not containers.exec_inspect(session).running, "the end is told")
+    assert containers.exec_inspect(session).exit_code == 8
+
+
 async def test_an_exec_that_was_lost_with_its_container_is_255(
     world: World, tmp_path: Path
 ) -> None:
