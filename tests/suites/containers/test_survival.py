@@ -176,6 +176,23 @@ class TestReal:
         assert state.start_time(known.pid) != known.pid_start
         assert containers.list(Filters(), all=True) == []
 
+    @pytest.mark.parametrize("is_away", [False, True])
+    async def test_a_program_that_changed_its_user_ends_with_its_monitor(
+        self, world: World, is_away: bool
+    ) -> None:
+        """The kernel forgets then what init has asked for: a signal at its parent's death."""
+        key = await world.run("busybox", "su", "bob", "-s", "/bin/sh", "-c", "exec sleep 1000")
+        known = _state(world, key)
+        await world.until(lambda: _uid(known.pid) == 1000, "it is bob")
+        if is_away:
+            await world.close()
+        os.kill(known.monitor_pid, signal.SIGKILL)
+        containers = await world.open() if is_away else world.containers
+        await world.until(lambda: not containers.get(key).state.pid, "its end is known")
+        found = containers.get(key).state
+        assert (found.status, found.exit_code) == (Status.EXITED, 255)
+        await world.until(lambda: state.start_time(known.pid) != known.pid_start, "it is gone")
+
     async def test_nothing_runs_after_a_reboot(self, world: World) -> None:
         """The numbers of its processes are other processes' by now: those are left alone."""
         key = await world.run()
@@ -195,6 +212,10 @@ class TestReal:
         assert not bundle.exists()
         assert await containers.start(key)
         assert containers.get(key).state.error == ""
+
+
+def _uid(pid: int) -> int:
+    return os.stat(f"/proc/{pid}").st_uid
 
 
 def _state(world: World, key: str) -> state.State:
