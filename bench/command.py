@@ -12,11 +12,19 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import crowd, logs, memory, start, steps
+from bench import crowd, logs, memory, start, steps, sweep
 
 DISK_BYTES = 8 << 30
 
 Part = Callable[[Path, argparse.Namespace], Awaitable[None]]
+
+
+async def _sweep(_folder: Path, _options: argparse.Namespace) -> None:
+    print("### Metrics of a thousand containers\n\n| | | |\n|---|---:|---|")
+    for row in await asyncio.to_thread(sweep.measure):
+        print(f"| {' | '.join(row)} |")
+    print(flush=True)
+
 
 PARTS: dict[str, Part] = {
     "steps": steps.measure,
@@ -25,6 +33,7 @@ PARTS: dict[str, Part] = {
     "crowd": crowd.measure,
     "logs": logs.measure,
     "memory": memory.measure,
+    "sweep": _sweep,
 }
 
 

@@ -101,6 +101,7 @@ class RuntimeSide:
             open_stdin=False,
             stdin_once=False,
             cgroup_parent=CGROUP_PARENT,
+            start=True,
         )
 
     async def run(self) -> dict[str, float]:

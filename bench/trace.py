@@ -72,6 +72,7 @@ FORKED: tuple[Point, ...] = (
     Point("monitor", "exit recorded", _CONTAINER, "Container._record"),
     Point("monitor", "exit told", _CONTAINER, "Container._tear_down", after=False),
 )
+STARTED = [point.label for point in ENGINE].index("started")
 STEPS = "INIT_STEPS"
 MOST_STEPS = 32
 

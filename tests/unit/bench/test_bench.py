@@ -1,9 +1,12 @@
-"""What the benchmarks compute."""
+"""What the benchmarks compute, and that the trace finds what it wants to time."""
 
+import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from bench import cpu, logs, report, steps, trace
 
@@ -59,6 +62,12 @@ def test_a_step_that_some_run_did_not_pass_is_left_out() -> None:
     assert [row.label for row in found] == ["asked"]
 
 
+def test_the_faster_half_is_the_one_that_came_first_to_its_end() -> None:
+    runs = [[10, 50], [20, 30], [30, 99]]
+
+    assert steps.faster_half(runs, 1) == [[20, 30], [10, 50]]
+
+
 def test_a_steps_table_has_a_column_for_each_process() -> None:
     rows = [steps.Row("engine", "asked", 0, None), steps.Row("init", "mounts", 12.4, None)]
 
@@ -74,6 +83,15 @@ def test_ratios_are_to_the_median_of_the_reference() -> None:
     rows = [report.Series("a", [1.0, 3.0, 2.0]), report.Series("b", [4.0])]
 
     assert report.table("T", rows, "a").splitlines()[-1] == "| b | 4.00 | 4.00 | 4.00 | 1 | 2.00 |"
+
+
+@pytest.mark.parametrize("point", (*trace.ENGINE, *trace.FORKED), ids=lambda point: point.name)
+def test_every_traced_function_is_there(point: trace.Point) -> None:
+    place = importlib.import_module(point.module)
+    for name in point.name.split("."):
+        place = getattr(place, name)
+
+    assert callable(place)
 
 
 def test_a_board_keeps_the_first_time_of_each_slot(tmp_path: Path) -> None:
