@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import tarfile
 from collections.abc import Iterator
 from io import BytesIO
@@ -119,6 +120,14 @@ def test_layers_hide_what_is_below(started: Unprivileged) -> None:
 def test_the_hosts_processes_may_be_shared(started: Unprivileged) -> None:
     shown = started.docker("run", "--rm", "--pid", "host", IMAGE, "ps", "-o", "args").stdout
     assert "-m engine run" in shown
+
+
+def test_the_hosts_names_and_memory_may_be_shared(started: Unprivileged) -> None:
+    done = started.docker("run", "--rm", "--uts", "host", IMAGE, "hostname")
+    assert done.stdout.strip() == socket.gethostname()
+    script = "readlink /proc/self/ns/ipc"
+    shared = started.docker("run", "--rm", "--ipc", "host", IMAGE, "sh", "-c", script)
+    assert shared.stdout.strip() == os.readlink("/proc/self/ns/ipc")
 
 
 @pytest.mark.skipif(
@@ -294,6 +303,20 @@ def test_a_delegated_cgroup_is_used(rootfs_tar: bytes) -> None:
         made.docker("rm", "-f", "box")
         made.berth("stop")
         eventually(lambda: not (given / "berth").exists(), what="no cgroup of a container is left")
+    finally:
+        made.close()
+
+
+def test_without_a_helper_the_host_network_is_the_machines(rootfs_tar: bytes) -> None:
+    made = Unprivileged(without=("slirp4netns", "pasta"))
+    try:
+        made.berth("start")
+        made.docker("import", "-", IMAGE, input=rootfs_tar)
+        script = "readlink /proc/self/ns/net; ls -d /sys/class"
+        shown = made.docker("run", "--rm", "--network", "host", IMAGE, "sh", "-c", script)
+        assert shown.stdout.split() == [os.readlink("/proc/self/ns/net"), "/sys/class"]
+        warnings = made.docker("info", "-f", "{{json .Warnings}}").stdout
+        assert "neither slirp4netns nor pasta is installed" in warnings
     finally:
         made.close()
 

@@ -84,10 +84,8 @@ def _mount(target: str, kind: str, source: str, *options: str) -> _Mount:
 
 def _ipc_mounts(host: HostConfig) -> list[_Mount]:
     if host.ipc_mode == "host":
-        return [
-            _mount("/dev/shm", "bind", "/dev/shm", "rbind", "rprivate"),
-            _mount("/dev/mqueue", "bind", "/dev/mqueue", "rbind", "rprivate"),
-        ]
+        theirs = (path for path in ("/dev/shm", "/dev/mqueue") if os.path.isdir(path))
+        return [_mount(path, "bind", path, "rbind", "rprivate") for path in theirs]
     queue = _mount("/dev/mqueue", "mqueue", "mqueue", *_SAFE)
     if host.ipc_mode == "none":
         return [queue]

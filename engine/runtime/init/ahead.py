@@ -8,7 +8,7 @@ import marshal
 import os
 from typing import NoReturn
 
-from engine.runtime import pages, syscalls
+from engine.runtime import pages, syscalls, userns
 from engine.runtime.plan import InitPlan
 
 from . import settings, steps
@@ -35,7 +35,12 @@ def spawn_ahead() -> Child:
 
 
 def suits(plan: InitPlan, payload: bytes) -> bool:
-    """Whether what was made ahead is right for `plan` (the value of `payload`)."""
+    """Whether what was made ahead is right for `plan` (the value of `payload`).
+
+    Without root there is no way back to namespaces that are the host's.
+    """
+    if NAMESPACES & ~plan.unshare and userns.rootless():
+        return False
     own_pids = bool(plan.unshare & syscalls.CLONE_NEWPID)
     usual = not plan.unshare & ~(NAMESPACES | _LATER) and not plan.special
     return own_pids and usual and len(payload) <= LARGEST
