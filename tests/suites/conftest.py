@@ -27,6 +27,9 @@ if find_spec("engine.ociruntime"):
     RUNTIMES["berth-runtime"] = Runtime(
         "berth-runtime", (sys.executable, "-m", "engine.ociruntime")
     )
+# berth-runtime starts an interpreter for each command, and what it does in a container is the
+# launcher's own code: the rest of the suites is left to `make soak`.
+QUICK = {f"runtime_lifecycle/test_{name}.py" for name in ("life", "exec", "spec_hooks")}
 # For whoever works on one of them: BERTH_TEST_RUNTIMES=berth,runc
 CHOSEN = os.environ.get("BERTH_TEST_RUNTIMES", ",".join(RUNTIMES)).split(",")
 
@@ -47,8 +50,8 @@ def _param(test: str, name: str) -> object:
     if row is not None and row.kind == "not asked":
         return None
     marks = [pytest.mark.root]
-    if name == "berth-runtime" and test.startswith("isolation/"):
-        marks.append(pytest.mark.slow)  # the code is the launcher's; an interpreter a command
+    if name == "berth-runtime" and test.partition("::")[0] not in QUICK:
+        marks.append(pytest.mark.slow)
     if missing() or (name == "runc" and shutil.which("runc") is None):
         marks.append(pytest.mark.skip(reason=missing() or "needs runc: run scripts/test-packages"))
     elif row is not None:

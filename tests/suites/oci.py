@@ -345,7 +345,7 @@ class OciMonitor:
 
     async def discard(self) -> None:
         """Whatever is left of it goes; at the end of a test."""
-        with suppress(errors.EngineError):
+        with suppress(errors.NotFound):
             await self._launcher.run(["delete", "--force", self.id])
         for each in (self._process, *self._execs):
             await each.status()
