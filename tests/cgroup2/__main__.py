@@ -42,7 +42,9 @@ def _run(command: list[str], bound: float) -> int | None:
         raise RuntimeError("the host's files are shared with the machine as root only")
     with tempfile.TemporaryDirectory(prefix="berth-cgroup2-") as directory:
         machine = Machine(kernel.fetch(), Path(directory), _echo)
-        return machine.run(command, _environment(), bound=bound)
+        # Interrupted a little earlier, pytest still says what had failed until then.
+        within = ["timeout", "--signal=INT", "--kill-after=20", f"{max(1, bound - 60):.0f}"]
+        return machine.run([*within, *command], _environment(), bound=bound)
 
 
 def _options() -> tuple[argparse.Namespace, list[str]]:

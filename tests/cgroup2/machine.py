@@ -20,7 +20,7 @@ _VIRTIOFSD = ("/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd")
 _BOUND_S = 10.0
 _COMMAND_LINE = (
     "console=ttyS0 quiet loglevel=2 panic=-1 rdinit=/init cgroup_no_v1=all mitigations=off nokaslr "
-    "random.trust_cpu=on no_timer_check tsc=reliable"
+    "random.trust_cpu=on no_timer_check tsc=reliable systemd.show_status=false"
 )
 
 

@@ -153,11 +153,18 @@ def _rmdir(directory: str, deadline: float) -> None:
 
 
 def kill_v2(directory: str, *, bound: float) -> bool:
-    """Kill everything below at once with cgroup.kill; False when this kernel has none (< 5.14)."""
+    """Kill everything below at once with cgroup.kill; False when this kernel has none (< 5.14).
+
+    Whoever else looks after the cgroup (systemd) may remove it as soon as it is empty.
+    """
     if not os.path.exists(f"{directory}/cgroup.kill"):
         return False
-    files.write(f"{directory}/cgroup.kill", "1")
-    freezer.wait_for_event(directory, "populated", 0, bound=bound)
+    try:
+        files.write(f"{directory}/cgroup.kill", "1")
+        freezer.wait_for_event(directory, "populated", 0, bound=bound)
+    except OSError as error:
+        if error.errno not in files.GONE:
+            raise
     return True
 
 

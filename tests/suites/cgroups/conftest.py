@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from engine.runtime.cgroups import Layout, Manager, detect
+from engine.runtime.cgroups.systemd import Scope
 
 Start = Callable[..., "subprocess.Popen[str]"]
 PARENT = f"berth-test-{os.getpid()}"
@@ -36,10 +37,22 @@ def needs(layout: Layout, v1: str, v2: str) -> None:
         pytest.skip(f"needs the {v1} controller")
 
 
+# Where systemd is process 1 there is another way to a cgroup: the machine of tests/cgroup2 has it.
+_SYSTEMD = os.path.isdir("/run/systemd/system")
+_DRIVERS = ["cgroupfs", *(["systemd"] if _SYSTEMD else [])]
+
+
+@pytest.fixture(params=_DRIVERS)
+def driver(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def group(layout: Layout) -> Iterator[Manager]:
+def group(layout: Layout, driver: str) -> Iterator[Manager]:
     """A fresh cgroup; afterwards what lives in it is killed, and it and its parent removed."""
     manager = Manager(layout, f"{PARENT}/one")
+    if driver == "systemd":
+        manager = Scope(layout, f"system.slice/{PARENT}-one.scope")
     manager.create()
     yield manager
     if manager.exists():

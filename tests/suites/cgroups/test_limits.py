@@ -11,7 +11,7 @@ import pytest
 
 from engine.errors import InvalidArgument
 from engine.runtime.cgroups import DeviceRule, Layout, Manager, Rate, Resources, cpu, files
-from tests.conftest import eventually
+from tests.conftest import SLOWDOWN, eventually
 from tests.suites.cgroups.conftest import Start, needs
 
 pytestmark = pytest.mark.root
@@ -59,9 +59,15 @@ def output(child: "subprocess.Popen[str]") -> str:
     return child.stdout.readline()
 
 
+def keep(start: Start) -> None:
+    """Leave a process in the cgroup: systemd removes one that is empty, with all its figures."""
+    assert output(start(WAIT)) == "ready\n"
+
+
 def test_memory_hog_is_killed_and_counted(group: Manager, start: Start, layout: Layout) -> None:
     needs(layout, "memory", "memory")
     group.apply(Resources(memory=32 * MIB, memory_swap=32 * MIB))
+    keep(start)
     watch = group.oom_fd()
     assert watch is not None
     try:
@@ -85,11 +91,12 @@ def test_nobody_is_killed_within_the_limit(group: Manager, start: Start, layout:
 def test_cpu_quota_stretches_the_work(group: Manager, start: Start, layout: Layout) -> None:
     needs(layout, "cpu", "cpu")
     group.apply(Resources(cpu_quota=10_000, cpu_period=100_000))
+    keep(start)
     before, began = group.stats().cpu, time.monotonic()
     assert start(BURN.format(seconds=0.25)).wait(60) == 0
     wall, after = time.monotonic() - began, group.stats().cpu
     used = (after.total_ns - before.total_ns) / 1e9
-    assert used == pytest.approx(0.25, abs=0.15)
+    assert 0.1 < used < 0.4 * SLOWDOWN  # the interpreter's own start included
     assert used / wall < 0.13
     assert after.throttled_periods > 0
     assert after.throttled_ns > 0
@@ -196,6 +203,7 @@ def test_writes_are_slowed_to_the_ceiling_and_counted(
     number = os.stat(loop_device).st_rdev
     where = (os.major(number), os.minor(number))
     assert group.apply(Resources(throttle_write_bps=(Rate(*where, 2 * MIB),))) == []
+    keep(start)
     began = time.monotonic()
     assert start(WRITE.format(device=loop_device, times=12)).wait(60) == 0
     assert time.monotonic() - began > 1.0

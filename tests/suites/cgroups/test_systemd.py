@@ -1,0 +1,153 @@
+"""What is particular about cgroups that systemd makes: asked of the systemd that is process 1."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from engine.errors import AlreadyInUse, Unavailable
+from engine.runtime.cgroups import Layout, Resources, detect, files, systemd
+from engine.runtime.cgroups.systemd import Scope
+from tests.conftest import eventually
+from tests.suites.cgroups.conftest import PARENT
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(
+        not os.path.isdir("/run/systemd/system"),
+        reason="needs systemd as process 1, which the machine of `make test-cgroup2` has",
+    ),
+]
+MIB = 1 << 20
+
+
+def shown(unit: str, name: str) -> str:
+    """A property as systemctl shows it."""
+    command = ["systemctl", "show", "--value", "-p", name, unit]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture
+def layout() -> Layout:
+    return detect()
+
+
+@pytest.fixture
+def scope(layout: Layout) -> Iterator[Scope]:
+    scope = Scope(layout, f"berth.slice/berth-test.slice/{PARENT}.scope")
+    scope.create()
+    yield scope
+    scope.kill()
+    scope.remove()
+    subprocess.run(["systemctl", "stop", "berth.slice"], check=True)
+
+
+@pytest.fixture
+def sleeper(scope: Scope) -> Iterator["subprocess.Popen[bytes]"]:
+    child = subprocess.Popen(["sleep", "1000"])
+    scope.attach(child.pid)
+    yield child
+    child.kill()
+    child.wait()
+
+
+def test_systemd_knows_it_as_a_unit_in_its_slice(
+    scope: Scope, sleeper: "subprocess.Popen[bytes]"
+) -> None:
+    assert shown(scope.unit, "ActiveState") == "active"
+    assert shown(scope.unit, "Slice") == "berth-test.slice"
+    assert shown(scope.unit, "Delegate") == "yes"
+    assert shown(scope.unit, "ControlGroup") == f"/{scope.path}"
+    assert scope.pids() == [sleeper.pid]
+
+
+def test_it_goes_with_its_last_process(scope: Scope, sleeper: "subprocess.Popen[bytes]") -> None:
+    sleeper.kill()
+    sleeper.wait()
+    eventually(lambda: shown(scope.unit, "LoadState") == "not-found")
+    eventually(lambda: not scope.exists())
+
+
+def test_limits_outlive_a_reload(scope: Scope, sleeper: "subprocess.Popen[bytes]") -> None:
+    wanted = Resources(
+        memory=64 * MIB,
+        memory_swap=80 * MIB,
+        memory_reservation=32 * MIB,
+        cpu_quota=12_345,
+        cpu_period=50_000,
+        cpu_shares=2048,
+        cpuset_cpus="0",
+        pids_limit=77,
+        unified=(("memory.high", str(48 * MIB)),),
+    )
+    assert scope.apply(wanted) == []
+    names = ("memory.max", "memory.swap.max", "memory.low", "memory.high", "pids.max")
+    names += ("cpu.weight", "cpu.max", "cpuset.cpus")
+    before = {name: files.read(f"{scope.unified}/{name}").strip() for name in names}
+    assert before["cpu.max"] == "12345 50000"
+    subprocess.run(["systemctl", "daemon-reload"], check=True)
+    subprocess.run(
+        ["systemctl", "set-property", "--runtime", scope.unit, "IOWeight=200"], check=True
+    )
+    after = {name: files.read(f"{scope.unified}/{name}").strip() for name in names}
+    assert after.pop("cpu.max") in {"12345 50000", "12500 50000"}  # whole hundredths of a second
+    before.pop("cpu.max")
+    assert after == before
+    assert shown(scope.unit, "MemoryMax") == str(64 * MIB)
+    assert shown(scope.unit, "TasksMax") == "77"
+
+
+def test_a_lifted_limit_is_none_to_systemd_too(
+    scope: Scope, sleeper: "subprocess.Popen[bytes]"
+) -> None:
+    scope.apply(Resources(memory=64 * MIB, pids_limit=5, cpu_quota=10_000))
+    scope.apply(Resources(memory=-1, pids_limit=-1, cpu_quota=-1))
+    for name in ("MemoryMax", "TasksMax", "CPUQuotaPerSecUSec"):
+        assert shown(scope.unit, name) == "infinity"
+    assert scope.stats().memory.limit is None
+
+
+def test_a_name_in_use_is_refused(scope: Scope, layout: Layout) -> None:
+    with pytest.raises(AlreadyInUse, match=scope.unit):
+        Scope(layout, scope.path).create()
+    assert scope.exists()
+
+
+def test_one_that_failed_is_in_nobodys_way(scope: Scope, layout: Layout) -> None:
+    child = subprocess.Popen(["sleep", "1000"])
+    scope.attach(child.pid)
+    scope.kill()
+    child.wait()
+    again = Scope(layout, scope.path)
+    eventually(lambda: not scope.exists())
+    again.create()
+    again.kill()
+    again.remove()
+
+
+def test_removal_leaves_no_unit_and_may_be_asked_twice(scope: Scope) -> None:
+    scope.kill()
+    scope.remove()
+    scope.remove()
+    assert not scope.exists()
+    assert shown(scope.unit, "LoadState") == "not-found"
+
+
+def test_without_a_bus_its_own_socket_serves(
+    scope: Scope, layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(systemd, "_SYSTEM", ("/run/nothing", "/run/systemd/private"))
+    other = Scope(layout, f"system.slice/{PARENT}-private.scope")
+    other.create()
+    assert shown(other.unit, "ActiveState") == "active"
+    other.kill()
+    other.remove()
+
+
+def test_without_systemd_the_places_are_named(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(systemd, "_SYSTEM", ("/run/nothing",))
+    with pytest.raises(Unavailable, match="no D-Bus at /run/nothing"):
+        Scope(layout, f"system.slice/{PARENT}-none.scope").create()
