@@ -109,6 +109,7 @@ async def _create(context: Context, live: Live) -> Monitor:
             open_stdin=record.config.open_stdin,
             stdin_once=record.config.stdin_once,
             cgroup_parent=parent,
+            start=not live.pending,  # whoever is attached before misses nothing of the output
         )
         monitor = await context.launcher.create(live.id, options)
     for warning in monitor.warnings:

@@ -134,30 +134,47 @@ class ControlConnection:
     Args:
         on_event: called in the loop with each event.
         on_close: called once when the monitor has closed, after the last event.
+        asked: whether a request with number 1 is on its way; `answer` waits for it.
     """
 
     def __init__(
-        self, streams: Streams, on_event: Callable[[Message], None], on_close: Callable[[], None]
+        self,
+        streams: Streams,
+        on_event: Callable[[Message], None],
+        on_close: Callable[[], None],
+        *,
+        asked: bool = False,
     ) -> None:
         self._streams = streams
         self._on_event = on_event
         self._on_close = on_close
         self._waiting: dict[int, asyncio.Future[Message]] = {}
         self._number = 0
+        if asked:
+            self._expect()
         self._task = asyncio.create_task(self._read(), name="monitor connection")
+
+    def _expect(self) -> int:
+        self._number += 1
+        answer = self._waiting[self._number] = asyncio.get_running_loop().create_future()
+        answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return self._number
 
     async def request(self, verb: str, **arguments: Any) -> Message:
         """One request and its answer; raises the EngineError it failed with."""
         if self._task.done():
             raise errors.NotRunning("the container's monitor is gone")
-        self._number += 1
-        number = self._number
-        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        number = self._expect()
         message = {"id": number, "verb": verb, **arguments}
+        return await self.answer(number, message)
+
+    async def answer(self, number: int, message: Message, *, sent: bool = False) -> Message:
+        """The answer to the request `message`, which may have been sent before."""
         try:
             async with asyncio.timeout(REQUEST_BOUND):
-                await self._streams.send(wire.control(message))
-                return result(await answer)
+                if not sent:
+                    await self._streams.send(wire.control(message))
+                return result(await self._waiting[number])
         except ConnectionError as error:
             raise errors.NotRunning("the container's monitor is gone") from error
         except TimeoutError as error:

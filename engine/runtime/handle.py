@@ -20,6 +20,9 @@ GONE_BOUND = 12.0
 UNTAKEN = 256
 """Exit codes kept of processes that nobody has asked for yet: an engine that has just begun may."""
 
+START: Message = {"id": 1, "verb": "start"}
+"""The request that may come with a `create`."""
+
 _STREAMS = {wire.STDOUT: 1, wire.STDERR: 2}
 
 
@@ -131,6 +134,7 @@ class Monitor:
         *,
         config: late.Config,
         forget: "Callable[[Monitor], None]",
+        starting: bool = False,
     ) -> None:
         self.id = str(description["id"])
         self.pid = int(description["pid"])
@@ -149,7 +153,8 @@ class Monitor:
         self._ended: asyncio.Future[ExitRecord] = asyncio.get_running_loop().create_future()
         self._ended.add_done_callback(_seen)
         self._deleted = False
-        self._control = ControlConnection(streams, self._event, self._closed)
+        self._starting = starting
+        self._control = ControlConnection(streams, self._event, self._closed, asked=starting)
         if description.get("exit") is not None:
             self._exited(description["exit"])
 
@@ -160,7 +165,11 @@ class Monitor:
 
     async def start(self) -> None:
         """Release the exec; raises CommandNotFound, CommandNotExecutable or RuntimeFailure."""
-        await self.request("start")
+        if self._starting:
+            self._starting = False
+            await self._control.answer(1, START, sent=True)
+        else:
+            await self.request("start")
         if "hooks" in self._config:
             said = (self._config, self.id, self.pid, str(self._bundle))
             self.warnings += tuple(await asyncio.to_thread(late.poststart, *said))

@@ -19,6 +19,7 @@ from engine.runtime.cleanup import discard, monitor_log
 from engine.runtime.connection import Message, Streams, connect, result
 from engine.runtime.forkserver import ForkServer
 from engine.runtime.handle import (
+    START,
     AttachedStream,
     ExecSession,
     ExitRecord,
@@ -50,7 +51,8 @@ class CreateOptions:
     """What a container needs at run time; the cgroup's path is `<cgroup_parent>/<id>`.
 
     `config` is an OCI runtime configuration; `rootfs_mounts` are mounted at its `root.path`, in the
-    container. Log and exit record are files outside of the bundle, and outlive it.
+    container. Log and exit record are files outside of the bundle, and outlive it. With `start` the
+    program is executed as soon as everything is ready; `Monitor.start` then tells how that went.
     """
 
     bundle: Path
@@ -63,6 +65,7 @@ class CreateOptions:
     open_stdin: bool
     stdin_once: bool
     cgroup_parent: str
+    start: bool = False
 
 
 class Launcher:
@@ -126,12 +129,22 @@ class Launcher:
             await asyncio.shield(_undo(container_id, options.bundle, request.cgroup))
             raise
         description["warnings"] = [*warnings, *description["warnings"]]
-        return self._handle(options.bundle, streams, description, late.part(options.config))
+        config = late.part(options.config)
+        return self._handle(options.bundle, streams, description, config, starting=options.start)
 
     def _handle(
-        self, path: Path, streams: Streams, description: Message, config: late.Config
+        self,
+        path: Path,
+        streams: Streams,
+        description: Message,
+        config: late.Config,
+        *,
+        starting: bool = False,
     ) -> Monitor:
-        monitor = Monitor(path, streams, description, config=config, forget=self._monitors.discard)
+        forget = self._monitors.discard
+        monitor = Monitor(
+            path, streams, description, config=config, forget=forget, starting=starting
+        )
         self._monitors.add(monitor)
         return monitor
 
@@ -163,6 +176,8 @@ class Launcher:
         frames = wire.plan(compiled.to_wire()) + wire.control(
             {"id": 0, "verb": "create", "request": request.to_wire()}
         )
+        if options.start:
+            frames += wire.control(START)
         try:
             _prepare(options)
         except BaseException:
@@ -319,7 +334,8 @@ async def _give_up(streams: Streams) -> None:
     try:
         async with asyncio.timeout(GIVE_UP_BOUND):
             await streams.receive()
-            await streams.send(wire.control({"id": 1, "verb": "delete"}))
+            await streams.send(wire.control({"id": 2, "verb": "kill", "signal": 9}))
+            await streams.send(wire.control({"id": 3, "verb": "delete"}))
             while True:
                 await streams.receive()
     except (OSError, EOFError, wire.WireError):

@@ -134,6 +134,10 @@ class Decoder:
         """What has come of frames that were not taken yet."""
         return bytes(self._buffer)
 
+    def keep(self, data: bytes) -> None:
+        """Take `data` in for a later `feed`."""
+        self._buffer += data
+
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Take `data` in and yield every frame that is complete, as (kind, payload).
 

@@ -29,8 +29,8 @@ _FRAMES = 64 * 1024
 _REST = 0.05
 """Seconds before it ends, which takes a processor from a container's first moments."""
 
-Request = tuple[wire.CreateRequest, bytes, Any]
-"""What to create, the payload of its PLAN frame, and the request's number."""
+Request = tuple[wire.CreateRequest, bytes, Any, bytes]
+"""What to create, the payload of its PLAN frame, the request's number, and what came after it."""
 
 
 def fork(
@@ -119,7 +119,7 @@ def _create(
     monitor_pid: int,
 ) -> Container | None:
     """A container that is ready to start, as its engine is told; None when it was refused."""
-    request, plan, number = received
+    request, plan, number, rest = received
     construction = Construction(layout, request, plan, ahead)
     try:
         _log_to(f"{request.bundle}/{bundle.MONITOR_LOG}")
@@ -136,15 +136,17 @@ def _create(
     client = server.adopt(connection)
     client.subscribed = True
     client.tell({"id": number, "ok": server.describe()})
+    server.on_start = loop.stop
+    if not container.own_pids:  # orphans come to the monitor, which has to be awake for them
+        loop.stop()
+    client.take(rest)
     return container
 
 
 def deliver(loop: Loop, server: Server, container: Container, monitor: _socket.socket) -> None:
     """Answer for the container until it is started or dead; then it is the monitor's."""
-    server.on_start = loop.stop
     loop.add(container.pidfd, READ, lambda _events: loop.stop())
-    if container.own_pids:  # without, orphans come to the monitor, which has to be awake
-        loop.run()
+    loop.run()
     rights = handover.Rights()
     watched = server.descriptors(rights) + container.descriptors(rights)
     facts = (server.facts(rights), container.facts(rights), rights.add(2))
@@ -159,7 +161,7 @@ def _failure(number: Any, error: Exception) -> dict[str, Any]:
 
 
 def _read_request(connection: int) -> Request | None:
-    """The first two frames: the plan, then the `create` request; None at the end of file."""
+    """The plan, then the `create` request; None at the end of file."""
     decoder = wire.Decoder()
     plan: bytes | None = None
     while data := os.read(connection, _FRAMES):
@@ -168,7 +170,8 @@ def _read_request(connection: int) -> Request | None:
                 plan = payload
             elif kind == wire.CONTROL and plan is not None:
                 message = wire.parse_control(payload)
-                return wire.CreateRequest.from_wire(message["request"]), plan, message["id"]
+                request = wire.CreateRequest.from_wire(message["request"])
+                return request, plan, message["id"], decoder.rest
     return None
 
 

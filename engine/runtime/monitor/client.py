@@ -74,7 +74,7 @@ class Client:
         """Go on as another process left it."""
         self.subscribed, self.plan, out, rest = facts
         self._out += out
-        self._decode(rest)
+        self.take(rest)
         if self._fd >= 0:
             self._flush()
 
@@ -146,18 +146,25 @@ class Client:
         if not data:
             self.close()
             return
-        self._decode(data)
+        self.take(data)
+
+    def take(self, data: bytes) -> None:
+        """What has come from the peer; a stopped loop leaves it to whoever goes on here."""
+        if self._loop.stopped:
+            self._decoder.keep(data)
+        else:
+            self._decode(data)
 
     def _decode(self, data: bytes) -> None:
         try:
             for kind, payload in self._decoder.feed(data):
-                self._take(kind, payload)
+                self._act(kind, payload)
                 if self._loop.stopped:
-                    break  # the rest is for whoever goes on with this client
+                    break
         except wire.WireError:
             self.close()
 
-    def _take(self, kind: int, payload: bytes) -> None:
+    def _act(self, kind: int, payload: bytes) -> None:
         if kind == wire.CONTROL:
             self._on_request(self, wire.parse_control(payload))
         elif kind == wire.PLAN:

@@ -107,6 +107,7 @@ def _act(monitor: Socket, monitor_pid: int, layout: Layout, directory: str) -> N
         engine.close()
         server.serve(container)
         server.adopt(connection.detach()).subscribed = True
+        server.on_start = loop.stop
         builder.deliver(loop, server, container, monitor)
     finally:
         os._exit(0)
