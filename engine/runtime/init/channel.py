@@ -1,10 +1,10 @@
 """The messages between a container's init and the monitor that cloned it.
 
-A SOCK_SEQPACKET pair, one marshalled tuple a message. From init: `ready` (warnings; with the
-terminal's master as SCM_RIGHTS), `pid` (exec sessions: the pid seen from the host), `error`
-(step, errno, text), and of few `hooks` (run those outside, answer `hooked`) and `listener` (the
-number of its seccomp notify descriptor). To init: `attached` (it is in its cgroup, and its ids are
-mapped), `start`.
+A SOCK_SEQPACKET pair, one marshalled tuple a message. From init: `ready` (warnings), `pid` (exec
+sessions: the pid seen from the host), `error` (step, errno, text), and of few `terminal` (its
+master as SCM_RIGHTS), `hooks` (run those outside, answer `hooked`) and `listener` (the number of
+its seccomp notify descriptor). To init: `attached` (it is in its cgroup, and its ids are mapped),
+`start`. From `ready` on, all is read(2) and write(2), which every seccomp policy lets through.
 The end closes by itself when the program is executed: an end of file after `start` is success.
 """
 
@@ -23,6 +23,7 @@ START = "start"
 HOOKS = "hooks"
 HOOKED = "hooked"
 LISTENER = "listener"
+TERMINAL = "terminal"
 
 _LARGEST = 64 * 1024
 
@@ -66,12 +67,11 @@ class Channel:
         if self._answer >= 0:
             os.write(self._answer, marshal.dumps(message))
             return
-        rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+        if not fds:
+            os.write(self.fd, marshal.dumps(message))
+            return
+        rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", fds))]
         self._socket.sendmsg([marshal.dumps(message)], rights, _socket.MSG_NOSIGNAL)
-
-    def write(self, *message: Any) -> None:
-        """Send one message by write(2), which every seccomp policy lets through."""
-        os.write(self.fd, marshal.dumps(message))
 
     def receive(self, bound: float | None = None) -> tuple[tuple[Any, ...], list[int]] | None:
         """The next message and its descriptors; None at the end of file.
@@ -111,6 +111,15 @@ class Channel:
         if received is None or received[0][0] != kind:
             os._exit(255)
         return received[1]
+
+    def wait_start(self) -> None:
+        """Wait for `start`; the other end's death ends this process."""
+        try:
+            data = os.read(self.fd, _LARGEST)
+        except ConnectionResetError:
+            data = b""
+        if not data or marshal.loads(data)[0] != START:
+            os._exit(255)
 
     def leave(self, answer: int) -> None:
         """Close the channel; what is sent from here on goes to the gate's answer (see `gate`)."""

@@ -66,7 +66,7 @@ def load_seccomp(plan: ExecPlan, channel: Channel) -> None:
     if not has_listener(plan):
         syscalls.seccomp_set_filter(plan.seccomp, plan.seccomp_flags)
         return
-    channel.write(LISTENER, syscalls.seccomp_set_filter(plan.seccomp, plan.seccomp_flags))
+    channel.send(LISTENER, syscalls.seccomp_set_filter(plan.seccomp, plan.seccomp_flags))
 
 
 def has_listener(plan: ExecPlan) -> bool:

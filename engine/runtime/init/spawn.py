@@ -14,7 +14,19 @@ from engine.runtime.namespaces import enter_pid_namespace, leave_pid_namespace
 from engine.runtime.plan import ExecPlan, InitPlan
 
 from . import steps
-from .channel import ATTACHED, ERROR, HOOKS, LISTENER, PID, READY, START, Channel, StepFailed, pair
+from .channel import (
+    ATTACHED,
+    ERROR,
+    HOOKS,
+    LISTENER,
+    PID,
+    READY,
+    START,
+    TERMINAL,
+    Channel,
+    StepFailed,
+    pair,
+)
 
 Streams = tuple[int, ...]
 """Descriptors that become 0, 1, 2 and so on, and that the program inherits."""
@@ -56,16 +68,27 @@ class Child:
 
     def wait_ready(self) -> None:
         """Block until everything is set up but the exec. Raises StepFailed."""
-        message, fds = self._receive("init")
-        while message[0] in (HOOKS, LISTENER):
-            from . import outside  # nothing that most monitors ever need
+        try:
+            self._wait_ready()
+        except BaseException:
+            if self.terminal is not None:
+                os.close(self.terminal)
+                self.terminal = None
+            raise
 
-            outside.answer(self, message)
+    def _wait_ready(self) -> None:
+        message, fds = self._receive("init")
+        while message[0] != READY:
+            if message[0] == TERMINAL:
+                (self.terminal,) = fds
+            elif message[0] in (HOOKS, LISTENER):
+                from . import outside  # nothing that most monitors ever need
+
+                outside.answer(self, message)
+            else:
+                raise StepFailed("init", 0, f"unexpected message {message[0]!r}")
             message, fds = self._receive("init")
-        if message[0] != READY:
-            raise StepFailed("init", 0, f"unexpected message {message[0]!r}")
         self.warnings += tuple(message[1])
-        self.terminal = fds[0] if fds else None
 
     def start(self) -> None:
         """Release the exec and block until it has happened. Raises StepFailed."""

@@ -16,7 +16,7 @@ from engine.runtime.rootfs import hide, paths, root
 from engine.runtime.rootfs.mounts import Mounter, clone_sources
 
 from . import identity, program, settings
-from .channel import ERROR, PID, READY, START, Channel, StepFailed
+from .channel import ERROR, PID, READY, TERMINAL, Channel, StepFailed
 from .context import Context, InitContext
 
 _KILL = 9
@@ -241,13 +241,9 @@ def _report_terminal(context: Context) -> None:
     """Nothing of the host may be open from here on but channel and gate (CVE-2024-21626)."""
     if context.own_keyring:
         identity.leave_keyring()
-    free = context.channel.fd + 1 + len(context.gate or ())
     if context.master >= 0:
-        os.set_inheritable(context.master, False)
-        if context.master != free:  # dup3(2) refuses to copy onto itself
-            context.master = os.dup2(context.master, free, inheritable=False)
-        free += 1
-    syscalls.close_range(free)
+        context.channel.send(TERMINAL, fds=(context.master,))
+    syscalls.close_range(context.channel.fd + 1 + len(context.gate or ()))
 
 
 def _limits(context: Context) -> None:
@@ -300,7 +296,7 @@ def _finish(context: Context) -> NoReturn:
         _find(context)  # as runc does: `create` tells of a program that is not there
     _do("ready", _ready, context)
     plan = context.process
-    context.channel.expect(START)
+    context.channel.wait_start()
     if context.gate:
         context.channel.leave(context.gate[1])
         gate.wait(context.gate[0])
@@ -323,10 +319,7 @@ def _find(context: Context) -> str:
 
 
 def _ready(context: Context) -> None:
-    fds = (context.master,) if context.master >= 0 else ()
-    context.channel.send(READY, tuple(context.warnings), fds=fds)
-    if fds:
-        os.close(context.master)
+    context.channel.send(READY, tuple(context.warnings))
 
 
 # --- exec sessions -----------------------------------------------------------------------------

@@ -156,3 +156,31 @@ def test_no_configuration(cli: Cli, tmp_path: Path) -> None:
 def test_unknown_words_are_refused(cli: Cli) -> None:
     assert cli("state", "--nonsense", "x").returncode != 0
     assert cli("kill").returncode != 0
+
+
+# What a small program and its loader need, and neither sockets nor messages.
+_FEW_CALLS = (
+    "access arch_prctl brk capget capset chdir clock_gettime clock_nanosleep clone close dup "
+    "dup2 dup3 epoll_ctl epoll_pwait execve exit exit_group faccessat faccessat2 fchdir fcntl "
+    "fstat fstatfs futex getcwd getdents64 getegid geteuid getgid getpid getppid getrandom "
+    "gettid getuid ioctl lseek lstat mmap mprotect munmap nanosleep newfstatat open openat "
+    "pipe2 poll prctl prlimit64 read readlink readlinkat rseq rt_sigaction rt_sigprocmask "
+    "rt_sigreturn set_robust_list set_tid_address setgid setgroups setresgid setresuid setsid "
+    "setuid sigaltstack stat statfs statx tgkill umask uname wait4 write "
+)
+
+
+@pytest.mark.parametrize("no_new_privileges", [False, True])
+def test_a_policy_that_allows_little_is_enough(cli: Cli, no_new_privileges: bool) -> None:
+    """Without no_new_privs it is loaded early: the rest of the start goes on under it."""
+
+    def strict(config: Any) -> None:
+        config["process"]["noNewPrivileges"] = no_new_privileges
+        config["linux"]["seccomp"] = {
+            "defaultAction": "SCMP_ACT_ERRNO",
+            "architectures": ["SCMP_ARCH_X86_64"],
+            "syscalls": [{"names": _FEW_CALLS.split(), "action": "SCMP_ACT_ALLOW"}],
+        }
+
+    bundle = cli.bundle("c", "echo", "ran", change=strict)
+    assert cli.well("run", "--bundle", bundle, "c") == "ran\n"
