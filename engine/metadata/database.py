@@ -15,6 +15,7 @@ from typing import Any
 
 from engine.errors import Unavailable
 from engine.metadata.migrations import migrate
+from engine.metadata.reserve import Reserve
 
 Document = dict[str, Any]
 
@@ -38,6 +39,8 @@ class Database:
         self.warnings: list[str] = []
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._connection = self._open()
+        self._reserve = Reserve(path.with_name(f"{path.name}.reserve"))
+        self._reserve.renew()
 
     def table(self, name: str) -> "Table":
         """The documents kept under one name; a new name starts empty."""
@@ -57,7 +60,17 @@ class Database:
         )
 
     def delete(self, table: str, key: str) -> None:
-        self._write("DELETE FROM documents WHERE tab=? AND key=?", (table, key))
+        """Works on a full disk, too: who wants to make room there must be able to remove things."""
+        statement = "DELETE FROM documents WHERE tab=? AND key=?"
+        try:
+            self._write(statement, (table, key))
+        except Unavailable:
+            if not self._reserve.spend():
+                raise
+            self._write(statement, (table, key))
+            # From its beginning again, so that the next one needs no room at all.
+            self.rows("PRAGMA wal_checkpoint(RESTART)")
+        self._reserve.renew()
 
     def items(self, table: str) -> list[tuple[str, Document]]:
         """Every document of a table by key; one that is no JSON object is set aside and named."""

@@ -105,6 +105,21 @@ async def test_create_and_start_are_refused_and_leave_nothing(
     assert code == 3
 
 
+async def test_stop_and_remove_need_no_room(api: Api, disk: Disk, engine: Engine) -> None:
+    names = [f"n{number}" for number in range(5)]
+    for name in names:
+        await create(api, name, "sleep 1000")
+    assert (await api.call("POST", "/containers/n0/start")).status == 204
+    disk.fill()
+    assert (await api.call("POST", "/containers/n0/stop?t=0")).status == 204
+    for name in names:
+        disk.fill()
+        assert (await api.call("DELETE", f"/containers/{name}")).status == 204
+    assert files(engine) == set()
+    await engine_again(engine)
+    assert (await api.call("GET", "/containers/json?all=1")).json() == []
+
+
 async def test_an_exit_with_a_full_disk_is_known(api: Api, disk: Disk, engine: Engine) -> None:
     await create(api, "one", "while [ ! -e /dev/shm/go ]; do sleep 0.02; done; exit 7")
     assert (await api.call("POST", "/containers/one/start")).status == 204
