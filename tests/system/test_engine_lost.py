@@ -36,7 +36,9 @@ class Lasting(Daemon):
             self.stop()
 
 
-@pytest.fixture(params=["berth", pytest.param("dockerd", marks=pytest.mark.dockerd)])
+@pytest.fixture(
+    params=["berth", pytest.param("dockerd", marks=[pytest.mark.dockerd, pytest.mark.slow])]
+)
 def lasting(request: pytest.FixtureRequest, tmp_path: Path, rootfs_tar: bytes) -> Iterator[Lasting]:
     daemon = Lasting(request.param, tmp_path / "d")
     daemon.start()
