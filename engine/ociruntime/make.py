@@ -174,6 +174,10 @@ class Making:
         if self.group is not None:
             self.group.kill()
             self.group.remove()
+        if "intelRdt" in (self.wanted.config.get("linux") or {}):
+            from engine.runtime import resctrl
+
+            resctrl.forget(self.wanted.config, self.record.id)
         store.remove(self.record)
         self._poststop()
 

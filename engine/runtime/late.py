@@ -13,7 +13,7 @@ from engine.runtime import bundle
 log = logging.getLogger(__name__)
 
 _HOOKS = ("poststart", "poststop")
-_MARKS = (b'"hooks"', b'"personality"', b"SCMP_ACT_NOTIFY")
+_MARKS = (b'"hooks"', b'"personality"', b"SCMP_ACT_NOTIFY", b'"intelRdt"')
 
 Config = dict[str, Any]
 
@@ -24,9 +24,11 @@ def part(config: Config) -> Config:
     hooks = {kind: each for kind, each in (config.get("hooks") or {}).items() if kind in _HOOKS}
     kept = {
         "personality": linux.get("personality"),
+        "intelRdt": linux.get("intelRdt"),
         "seccomp": _notifying(linux.get("seccomp") or {}),
     }
-    needed = {"hooks": hooks, "linux": {key: value for key, value in kept.items() if value}}
+    set_there = {key: value for key, value in kept.items() if value is not None}
+    needed = {"hooks": hooks, "linux": set_there}
     found = {key: value for key, value in needed.items() if value}
     return {**found, "annotations": config.get("annotations")} if found else {}
 
@@ -50,6 +52,10 @@ def poststart(config: Config, container_id: str, pid: int, bundle_path: str) -> 
 
 def poststop(config: Config, container_id: str, bundle_path: str) -> None:
     """The same once the container is gone, when there is nobody to tell but the log."""
+    if "intelRdt" in (config.get("linux") or {}):
+        from engine.runtime import resctrl
+
+        resctrl.forget(config, container_id)
     for failure in _run("poststop", config, container_id, 0, bundle_path):
         log.warning("container %s: %s", container_id, failure)
 
@@ -65,6 +71,6 @@ def _run(kind: str, config: Config, container_id: str, pid: int, bundle_path: st
     return [f"{kind} {failure}" for failure in hooks.run_all(listed, state)]
 
 
-def _notifying(policy: Config) -> Config:
+def _notifying(policy: Config) -> Config | None:
     rules = [each for each in policy.get("syscalls") or () if each["action"] == "SCMP_ACT_NOTIFY"]
-    return {**policy, "syscalls": rules} if rules else {}
+    return {**policy, "syscalls": rules} if rules else None

@@ -147,6 +147,7 @@ class ContainerExtras(NamedTuple):
     annotations: dict[str, str]
     time_offsets: tuple[tuple[str, int, int], ...]  # clock, seconds, nanoseconds
     hooks: dict[str, list[dict[str, Any]]]  # the kinds that are part of create and start
+    resctrl: tuple[str, str, bool] | tuple[()] = ()  # group, schemata, whether it was named
     no_pivot: bool = False  # the host's root is a ramdisk, which pivot_root(2) refuses to leave
     keyring: bool = True  # whether it gets a session keyring of its own
 

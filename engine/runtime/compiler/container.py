@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from engine.errors import InvalidArgument, Unsupported
+from engine.errors import InvalidArgument
 from engine.runtime import devices, hierarchies, hooks, mount, plan, syscalls
 from engine.runtime.fields import Fields
 from engine.runtime.limits import check_resources
@@ -16,6 +16,7 @@ from engine.runtime.sysctl import compile_sysctl
 from . import labels, mounts
 from .namespaces import LARGEST_ID, Namespaces, compile_namespaces
 from .process import compile_process
+from .resctrl import compile_resctrl
 
 _TYPES = {"c": stat.S_IFCHR, "u": stat.S_IFCHR, "b": stat.S_IFBLK, "p": stat.S_IFIFO}
 _VERSION = re.compile(r"1\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?\Z", re.ASCII)
@@ -35,7 +36,6 @@ def compile_init(
     spaces = compile_namespaces(linux, warnings)
     check_resources(linux, warnings)
     linux.text("cgroupsPath")
-    _refuse_unsupported(linux)
     process = compile_process(config.get("process"), config, warnings, called)
     spaces.check_user(process)
     made = mounts.compile_mounts(fields, spaces, labels.mount_label(linux))
@@ -69,11 +69,6 @@ def _check_version(fields: Fields) -> None:
         raise InvalidArgument(f"ociVersion: must be 1.x.y, got {version!r}")
 
 
-def _refuse_unsupported(linux: Fields) -> None:
-    if linux.object("intelRdt").value:
-        raise Unsupported("linux.intelRdt: not supported by this runtime")
-
-
 def _extras(
     fields: Fields,
     spaces: Namespaces,
@@ -85,10 +80,11 @@ def _extras(
     offsets = spaces.time_offsets
     idmapped = any(each.idmap for each in made)
     joins_user = any(flag == syscalls.CLONE_NEWUSER for flag, _ in spaces.join)
-    needed = wanted or offsets or idmapped or joins_user or spaces.unusual
+    group = compile_resctrl(fields.object("linux"), called[0])
+    needed = wanted or offsets or idmapped or joins_user or spaces.unusual or group
     if not needed:
         return ()
-    return plan.ContainerExtras(*called, annotations, offsets, wanted)
+    return plan.ContainerExtras(*called, annotations, offsets, wanted, group)
 
 
 def _hooks(fields: Fields) -> dict[str, list[dict[str, Any]]]:

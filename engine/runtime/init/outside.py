@@ -51,6 +51,8 @@ def spawn(
     child.process = plan.process
     if plan.unshare & syscalls.CLONE_NEWUSER:
         _set_from_outside(child, plan)
+    if plan.extras and plan.extras.resctrl:
+        _share_caches(child, *plan.extras.resctrl)
     return child
 
 
@@ -112,6 +114,17 @@ def _set_from_outside(child: Child, plan: InitPlan) -> None:
     except OSError as error:
         child.discard()
         raise StepFailed("user namespace", error.errno or 0, str(error)) from error
+
+
+def _share_caches(child: Child, group: str, schemata: str, named: bool) -> None:
+    from engine.runtime import resctrl  # few processors have it
+
+    try:
+        resctrl.join(group, schemata, named=named, pid=child.pid)
+    except OSError as error:
+        child.discard()
+        text = error.strerror or str(error)
+        raise StepFailed("linux.intelRdt", error.errno or 0, text) from error
 
 
 def _open_sources(plan: InitPlan) -> dict[int, int]:
