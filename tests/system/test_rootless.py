@@ -17,6 +17,10 @@ from tests.system.unprivileged import Unprivileged
 pytestmark = pytest.mark.root
 
 IMAGE = "bb:1"
+WITHOUT_CGROUP = pytest.mark.skipif(
+    Path("/sys/fs/cgroup/cgroup.controllers").exists(),
+    reason="about cgroup v1, which is never a user's; v2 may be delegated",
+)
 TRAP = "trap 'exit 7' TERM; echo up; while :; do sleep 0.05; done"
 
 
@@ -130,9 +134,7 @@ def test_the_hosts_names_and_memory_may_be_shared(started: Unprivileged) -> None
     assert shared.stdout.strip() == os.readlink("/proc/self/ns/ipc")
 
 
-@pytest.mark.skipif(
-    Path("/sys/fs/cgroup/cgroup.controllers").exists(), reason="cgroup v2 may be delegated"
-)
+@WITHOUT_CGROUP
 def test_limits_that_nobody_enforces_are_told(started: Unprivileged) -> None:
     done = started.docker("run", "--rm", "-m", "64m", "--cpus", "1", IMAGE, "true")
     assert "memory limit capabilities" in done.stderr
@@ -143,6 +145,13 @@ def test_limits_that_nobody_enforces_are_told(started: Unprivileged) -> None:
     assert refused.returncode == 0
     paused = started.docker("pause", "box", check=False)
     assert "no freezer cgroup" in paused.stderr
+
+
+@WITHOUT_CGROUP
+def test_the_demo_leaves_out_what_nothing_would_bound(started: Unprivileged) -> None:
+    said = started.run("berth", "demo", "--headless").stdout
+    assert "left out demo-grower" in said
+    assert said.rstrip().endswith("the demo works")
 
 
 def test_info_says_rootless(started: Unprivileged) -> None:

@@ -38,7 +38,10 @@ class EngineInfo:
 
 @dataclass(frozen=True, slots=True)
 class NodeInfo:
-    """The host as a node: capacity and what runs on it, from ``/info``."""
+    """The host as a node: capacity and what runs on it, from ``/info``.
+
+    ``limits_memory`` and ``limits_cpu`` say what of a container the engine can limit there.
+    """
 
     name: str
     os: str = ""
@@ -59,6 +62,8 @@ class NodeInfo:
     stopped: int = 0
     images: int = 0
     warnings: tuple[str, ...] = ()
+    limits_memory: bool = True
+    limits_cpu: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,8 @@ def _node(data: Mapping[str, Any]) -> NodeInfo:
         stopped=number(data, "ContainersStopped"),
         images=number(data, "Images"),
         warnings=strings(data, "Warnings"),
+        limits_memory=data.get("MemoryLimit") is not False,
+        limits_cpu=data.get("CpuCfsQuota") is not False,
     )
 
 

@@ -3,7 +3,7 @@
 import shutil
 from dataclasses import replace
 
-from tui.models import RunRequest
+from tui.models import NodeInfo, RunRequest
 
 REPOSITORY = "berth-demo"
 IMAGE = f"{REPOSITORY}:latest"
@@ -58,6 +58,13 @@ def cast(image: str, run: str = "") -> list[RunRequest]:
         replace(one, name=f"{one.name}-{run}", labels={**one.labels, RUN_LABEL: run})
         for one in five
     ]
+
+
+def unlimited(one: RunRequest, node: NodeInfo) -> str:
+    """Which of its limits the engine does not enforce; empty when it enforces all."""
+    if one.memory and not node.limits_memory:
+        return "this engine cannot limit memory"
+    return "this engine cannot limit the processor" if one.cpus and not node.limits_cpu else ""
 
 
 def _five(image: str) -> list[RunRequest]:

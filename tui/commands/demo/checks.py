@@ -122,15 +122,15 @@ class Witness:
         return Outcome(what, CRASH_CODE in codes and restarts > 0, evidence)
 
     def outcomes(self) -> list[Outcome]:
-        """All five, as things are now."""
-        checks: tuple[Callable[[], Outcome], ...] = (
-            self.idle,
-            self.burner,
-            self.grower,
-            self.writer,
-            self.crasher,
-        )
-        return [check() for check in checks]
+        """Of all that were started, as things are now."""
+        checks: dict[str, Callable[[], Outcome]] = {
+            "idle": self.idle,
+            "burner": self.burner,
+            "grower": self.grower,
+            "writer": self.writer,
+            "crasher": self.crasher,
+        }
+        return [check() for role, check in checks.items() if role in self._ids]
 
 
 async def watch(hub: Hub, client: Client, ids: dict[str, str]) -> list[Outcome]:

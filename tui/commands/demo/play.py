@@ -28,11 +28,11 @@ async def begin(environ: Mapping[str, str], *, image: str | None) -> str:
     async with run.connected(environ, start=True) as client:
         stage = Stage(client)
         try:
-            await stage.start(await stage.make_image(image, run.say), run.say)
+            started = await stage.start(await stage.make_image(image, run.say), run.say)
         except BaseException:
             await asyncio.shield(stage.clear())
             raise
-    return "five demo containers run; `berth demo --clean` takes them away"
+    return f"{len(started)} demo containers run; `berth demo --clean` takes them away"
 
 
 async def clean(environ: Mapping[str, str]) -> int:
@@ -74,7 +74,7 @@ async def _performance(stage: Stage, image: str | None) -> list[str]:
     try:
         await _linked(hub)
         ids = await stage.start(await stage.make_image(image, run.say), run.say)
-        run.say("watching: each of the five must be seen to do its part")
+        run.say("watching: each of them must be seen to do its part")
         outcomes = await watch(hub, stage.client, ids)
         await _print_views(hub)
     finally:

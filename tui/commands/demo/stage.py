@@ -5,7 +5,15 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from tui.clients import Client, ClientError, NotFound
-from tui.commands.demo.cast import IMAGE, LABEL, REPOSITORY, RUN_LABEL, cast, programs
+from tui.commands.demo.cast import (
+    IMAGE,
+    LABEL,
+    REPOSITORY,
+    RUN_LABEL,
+    cast,
+    programs,
+    unlimited,
+)
 from tui.commands.ensure import Say
 from tui.models import Container
 
@@ -43,11 +51,19 @@ class Stage:
         return self.image
 
     async def start(self, image: str, say: Say) -> dict[str, str]:
-        """Starts the five; ids by role. Those of an earlier run of the same name give way."""
+        """Starts the five; ids by role. Those of an earlier run of the same name give way.
+
+        One that lives by a limit is left out where the engine has none to give: it would take
+        all memory there is.
+        """
         if earlier := await self.remove_containers():
             say(f"removed {earlier} containers of an earlier demo")
         found: dict[str, str] = {}
+        node = await self.client.node()
         for request in cast(image, self.run):
+            if lack := unlimited(request, node):
+                say(f"left out {request.name}: {lack}")
+                continue
             created = await self.client.containers.run(request)
             found[request.labels[LABEL]] = created.id
             say(f"started {request.name}  {created.id[:12]}")
