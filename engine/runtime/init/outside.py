@@ -132,6 +132,8 @@ def _open_sources(plan: InitPlan) -> dict[int, int]:
     idmapped = any(mount.idmap for mount in plan.mounts)
     if not (idmapped or plan.namespaces & syscalls.CLONE_NEWUSER):
         return {}
+    if os.geteuid() != 0 and not idmapped:
+        return {}  # without root here only init may, which is root in its own user namespace
     sources = clone_sources(plan.mounts)
     try:
         for index, fd in sources.items():
