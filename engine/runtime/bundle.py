@@ -45,6 +45,19 @@ def write_atomic(path: str, data: bytes, *, durable: bool) -> None:
         os.close(descriptor)
 
 
+def sync(path: str) -> None:
+    """Wait until the disk has the file, and the directory its name; one that has gone is fine."""
+    for name in (path, path.rpartition("/")[0]):
+        try:
+            descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def unlink(path: str) -> None:
     """Remove a file; one that is already gone is what we want."""
     try:  # noqa: SIM105 (no monitor pays for contextlib)

@@ -168,8 +168,11 @@ def read(bundle_path: str) -> State | None:
 
 
 def write_exit(path: str, record: dict[str, Any]) -> None:
-    """The exit record: on the disk before anybody is told that the container has ended."""
-    bundle.write_atomic(path, encode(record).encode() + b"\n", durable=True)
+    """The exit record: complete before anybody is told that the container has ended.
+
+    It outlives every process from then on, and a loss of power after `bundle.sync`.
+    """
+    bundle.write_atomic(path, encode(record).encode() + b"\n", durable=False)
 
 
 def read_exit(path: str) -> dict[str, Any] | None:

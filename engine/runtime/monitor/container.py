@@ -1,9 +1,9 @@
 """The life of one container as its monitor drives it: create, start, exec, exit, teardown.
 
 Order at the end: reap, drain the streams into the log, write the exit record, write state.json,
-tell subscribers; only then clean up. If the monitor itself is killed, init dies with it (it asks
-for SIGKILL at its parent's death), and what is left of the cgroup is killed by the next engine
-that finds the bundle: a container is never left running with nobody to report its end.
+tell subscribers; only then wait for the disk, and clean up. If the monitor itself is killed, init
+dies with it (it asks for SIGKILL at its parent's death), and what is left of the cgroup is killed
+by the next engine that finds the bundle: nothing is left running with nobody to report its end.
 """
 
 import os
@@ -19,7 +19,7 @@ from engine.errors import (
     NotRunning,
     RuntimeFailure,
 )
-from engine.runtime import signals, state, syscalls, wire
+from engine.runtime import bundle, signals, state, syscalls, wire
 from engine.runtime.cgroups import Layout, Manager, Resources
 from engine.runtime.init import Channel, Child, StepFailed
 from engine.runtime.monitor.complaints import complain, start_error
@@ -357,6 +357,10 @@ class Container:
         self._tell_state(Status.STOPPED)
 
     def _tear_down(self) -> None:
+        try:
+            bundle.sync(self.exit_path)
+        except OSError as error:
+            complain(f"cannot sync the exit record: {error}")
         for session in list(self._sessions.values()):
             session.close()
         self._empty_cgroup()
