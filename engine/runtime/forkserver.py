@@ -24,6 +24,9 @@ _BOOT = (
     "[os.close(int(fd)) for fd in sys.argv[2].split()]; "
     "from engine.runtime.zygote.server import main; main()"
 )
+ALONE, ONE_OF_MANY = b"alone", b"one of many"
+"""What the zygote is told with each request for a monitor."""
+
 _LEAN = ("-I", "-S", "-OO", "-X", "no_debug_ranges")
 """Nothing of the environment; neither docstrings nor columns, which every monitor would hold."""
 
@@ -77,15 +80,17 @@ class ForkServer:
                 await process.wait()
         return process.returncode == -signal.SIGKILL
 
-    async def fork(self, connection: socket.socket) -> None:
+    async def fork(self, connection: socket.socket, *, alone: bool = True) -> None:
         """Have a monitor forked that serves `connection` (still the caller's to close).
+
+        `alone`: no other is wanted right now, so that the next can be made ahead soon.
 
         Raises:
             RuntimeFailure: no zygote can be had.
         """
         for _ in range(2):
             await self.ensure()
-            if await self._send(connection):
+            if await self._send(connection, ALONE if alone else ONE_OF_MANY):
                 return
             await self.close()
         raise RuntimeFailure("the zygote dies as soon as it is started; see its log")
@@ -100,13 +105,13 @@ class ForkServer:
         if process is not None:
             await _end(process)
 
-    async def _send(self, connection: socket.socket) -> bool:
+    async def _send(self, connection: socket.socket, kind: bytes) -> bool:
         """Whether the zygote has taken the request."""
         rights = array.array("i", [connection.fileno()])
         deadline = asyncio.get_running_loop().time() + SEND_BOUND
         while self._socket is not None:
             try:
-                self._socket.sendmsg([b"fork"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+                self._socket.sendmsg([kind], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
             except BlockingIOError:
                 if asyncio.get_running_loop().time() > deadline:
                     return False

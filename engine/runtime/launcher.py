@@ -76,6 +76,7 @@ class Launcher:
         self._cgroup_parent = cgroup_parent
         self._zygote: ForkServer | None = None
         self._monitors: set[Monitor] = set()
+        self._creating = 0
 
     async def start(self) -> None:
         """Have a zygote ready, so that the first container does not wait for it."""
@@ -109,6 +110,13 @@ class Launcher:
             RuntimeFailure: a step the kernel refused, in its words.
         """
         _refuse_living(options.bundle)
+        self._creating += 1
+        try:
+            return await self._create(container_id, options)
+        finally:
+            self._creating -= 1
+
+    async def _create(self, container_id: str, options: CreateOptions) -> Monitor:
         streams = await self._fork()  # first: it wakes while the configuration is compiled
         warnings: list[str] = []
         try:
@@ -227,7 +235,7 @@ class Launcher:
         ours.setblocking(False)
         try:
             try:
-                await self._server().fork(theirs)
+                await self._server().fork(theirs, alone=self._creating == 1)
             finally:
                 theirs.close()
             return await Streams.over(ours)

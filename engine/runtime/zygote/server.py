@@ -26,9 +26,11 @@ from engine.runtime.zygote.warm import fill_holes, warm_up
 READY = b"ready"
 
 SPARES = 2
-REFILL_DELAY = 20
+SOON, LATER = 6, 30
 """Milliseconds without a request before a spare is forked: the container that has just been asked
-for is up by then, and has had the processors for itself."""
+for is up by then, and has had the processors for itself. Where many are asked for at once, spares
+would only take the processors from them."""
+ONE_OF_MANY = b"one of many"  # as `forkserver` says it
 
 END_BOUND = 5.0
 
@@ -51,6 +53,7 @@ class Zygote:
         self._spares: list[_socket.socket] = []
         self._events = select.poll()
         self._events.register(engine.fileno(), select.POLLIN)
+        self._delay = SOON
         self._litter = 0
         self._is_refused = False
 
@@ -58,7 +61,11 @@ class Zygote:
         """Hand connections out until the engine closes its end."""
         self._refill()
         self._engine.send(READY)
-        while self._wait_for_request() and (fds := handover.receive(self._engine)[1]):
+        while self._wait_for_request():
+            kind, fds = handover.receive(self._engine)
+            if not fds:
+                break
+            self._delay = LATER if kind == ONE_OF_MANY else SOON
             self._hand_over(fds[0])
         self._end_spares()
 
@@ -69,7 +76,7 @@ class Zygote:
         """
         while True:
             is_busy = self._litter > 0 or (len(self._spares) < SPARES and not self._is_refused)
-            ready = [fd for fd, _ in self._events.poll(REFILL_DELAY if is_busy else None)]
+            ready = [fd for fd, _ in self._events.poll(self._delay if is_busy else None)]
             if self._engine.fileno() in ready:
                 self._is_refused = False
                 return True
