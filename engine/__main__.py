@@ -30,16 +30,12 @@ def _run(options: Options) -> int:
     from engine.daemon import log, serve
 
     log.configure(options.log_level)
-    return serve.run(options, _enter(options))
-
-
-def _enter(options: Options) -> tuple[str, ...]:
-    """Without root: into a user namespace. Returns what is missing for that to work well."""
     if os.geteuid() == 0:
-        return ()
+        return serve.run(options)
     from engine.daemon.rootless import enter
 
-    return enter.enter(options).warnings
+    entered = enter.enter(options)
+    return serve.run(options, entered.warnings, entered.keeper)
 
 
 def _start(options: Options) -> int:

@@ -27,8 +27,10 @@ _log = logging.getLogger(__name__)
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def run(options: Options, warnings: tuple[str, ...] = ()) -> int:
+def run(options: Options, warnings: tuple[str, ...] = (), keeper: int | None = None) -> int:
     """Serve until a signal says stop; clients are told the `warnings`.
+
+    `keeper` is the connection to the keeper of this engine's namespaces, where it has one.
 
     Raises:
         AlreadyInUse: another engine has the data directory, the run directory or the socket.
@@ -37,15 +39,17 @@ def run(options: Options, warnings: tuple[str, ...] = ()) -> int:
     _allow_files()
     run_lock = lock.hold(options.run_lock_file, name="run", option="--run-dir")
     with lock.hold(options.lock_file), run_lock:
-        asyncio.run(_serve(options, warnings))
+        asyncio.run(_serve(options, warnings, keeper))
     return 0
 
 
-async def _serve(options: Options, warnings: tuple[str, ...]) -> None:
+async def _serve(options: Options, warnings: tuple[str, ...], keeper: int | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in SIGNALS:
         loop.add_signal_handler(number, stop.set)
+    if keeper is not None:
+        loop.add_reader(keeper, _lost_keeper, keeper)
     begun = time.monotonic()
     # Before the containers are taken up: an engine that cannot be reached must not touch them.
     with listen.listen(options.socket) as listener:
@@ -56,6 +60,14 @@ async def _serve(options: Options, warnings: tuple[str, ...]) -> None:
                 _log.info("stopping; containers keep running")
         options.socket.unlink(missing_ok=True)
     _log.info("stopped")
+
+
+def _lost_keeper(connection: int) -> None:
+    asyncio.get_running_loop().remove_reader(connection)
+    _log.warning(
+        "the keeper of the namespaces died, and with it the network of --network host: restart the"
+        " engine to have both again (containers keep running)"
+    )
 
 
 @asynccontextmanager

@@ -196,6 +196,8 @@ def test_the_keeper_may_be_killed(started: Unprivileged) -> None:
     started.docker("run", "-d", "--name", "box", IMAGE, "sleep", "1000")
     pid, home = pid_of(started, "box"), namespace(engine_pid(started))
     os.kill(started.pid_of("rootless.keeper"), 9)
+    log = started.home / ".local/share/berth/engine.log"
+    eventually(lambda: "the keeper of the namespaces died" in log.read_text())
     os.kill(engine_pid(started), 9)
     started.berth("start")
     assert pid_of(started, "box") == pid

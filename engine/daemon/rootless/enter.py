@@ -44,9 +44,13 @@ _FLAGS = {
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """`warnings` say what works less well than it could, and what to do."""
+    """`warnings` say what works less well than it could, and what to do.
 
-    network: str
+    `keeper` is a descriptor that stays open for as long as this process lives, which is how the
+    keeper knows; it turns readable when the keeper dies.
+    """
+
+    keeper: int
     warnings: tuple[str, ...]
 
 
@@ -56,6 +60,7 @@ class _Reply:
     failure: str
     namespaces: tuple[int, ...]
     lost: str = ""
+    keeper: int = -1
 
     def close(self) -> None:
         for fd in self.namespaces:
@@ -79,7 +84,7 @@ def enter(options: Options) -> Entered:
         reply = _join(options) or _adopt(options, found) or _make(options, found)
     os.chdir("/")
     userns.forget()
-    return Entered(reply.network, tuple(_warnings(found, reply)))
+    return Entered(reply.keeper, tuple(_warnings(found, reply)))
 
 
 def _warnings(found: ids.Ids, reply: _Reply) -> Iterator[str]:
@@ -114,8 +119,7 @@ def _join(options: Options) -> _Reply | None:
         connection.close()
         raise
     _enter_all(reply)
-    _keep(connection)
-    return reply
+    return replace(reply, keeper=connection.detach())
 
 
 def _peer(connection: socket.socket) -> int:
@@ -137,8 +141,7 @@ def _adopt(options: Options, found: ids.Ids) -> _Reply | None:
         connection.close()
         raise
     _enter_all(reply)
-    _keep(connection)
-    return reply
+    return replace(reply, keeper=connection.detach())
 
 
 def _living_monitors(bundles: Path) -> Iterator[int]:
@@ -174,8 +177,7 @@ def _make(options: Options, found: ids.Ids) -> _Reply:
     except BaseException:
         connection.close()
         raise
-    _keep(connection)
-    return reply
+    return replace(reply, keeper=connection.detach())
 
 
 def _unshare(flags: int) -> None:
@@ -271,14 +273,6 @@ def _receive(connection: socket.socket) -> _Reply:
     if not data:
         raise ConnectionResetError("the keeper has gone")
     raise RuntimeFailure(f"cannot make a user namespace: {b' '.join(rest).decode()}")
-
-
-def _keep(connection: socket.socket) -> None:
-    """Open for as long as this process lives: that is how the keeper knows."""
-    _connections.append(connection.detach())
-
-
-_connections: list[int] = []
 
 
 @contextmanager
