@@ -7,6 +7,8 @@ from engine.errors import InvalidArgument
 from engine.ociruntime.record import Record
 from engine.runtime.cgroups import Manager, detect, files
 
+_SYSTEMD_RUNS = "/run/systemd/system"  # sd_booted(3)
+
 
 def path_of(cgroups_path: str, container_id: str, *, systemd: bool) -> str:
     """The cgroup below each hierarchy's root, without a leading slash.
@@ -46,7 +48,11 @@ def _slices(name: str) -> str:
 
 
 def manager(kept: Record) -> Manager:
-    """The cgroup of a container that was made."""
+    """The container's cgroup, made by systemd if that was asked for and there is one."""
+    if kept.systemd and kept.cgroup.endswith(".scope") and os.path.isdir(_SYSTEMD_RUNS):
+        from engine.runtime.cgroups.systemd import Scope  # few ask for it
+
+        return Scope(detect(), kept.cgroup)
     return Manager(detect(), kept.cgroup)
 
 

@@ -17,7 +17,7 @@ from engine.ociruntime.commands import Call
 from engine.ociruntime.record import Record
 from engine.ociruntime.store import Store
 from engine.runtime import bundle, gate, plan, signals
-from engine.runtime.cgroups import Manager, Resources, detect
+from engine.runtime.cgroups import Manager, Resources
 from engine.runtime.init import Child, StepFailed, spawn
 from engine.runtime.plan import InitPlan
 
@@ -116,7 +116,7 @@ class Making:
             notify.make_directory(self.wanted.notify)
 
     def _make_group(self) -> None:
-        group = Manager(detect(), self.record.cgroup)
+        group = groups.manager(self.record)
         group.create()
         self.group = group
         linux = self.wanted.config.get("linux") or {}
@@ -144,9 +144,11 @@ class Making:
             return child
         fd = bundle.open_directory(group.unified)
         try:
-            return spawn(self.wanted.plan, inherited, cgroup_fd=fd, gate=opened)
+            child = spawn(self.wanted.plan, inherited, cgroup_fd=fd, gate=opened)
         finally:
             os.close(fd)
+        group.entered()
+        return child
 
     def _finish(self, console: Console | None) -> None:
         child = self.child

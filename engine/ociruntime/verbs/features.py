@@ -29,9 +29,9 @@ def document() -> dict[str, Any]:
             "cgroup": {
                 "v1": True,
                 "v2": True,
-                "systemd": False,
+                "systemd": True,
                 "systemdUser": False,
-                "rdma": False,
+                "rdma": True,
             },
             "seccomp": {"enabled": True} | seccomp.supported(),
             "apparmor": {"enabled": True},

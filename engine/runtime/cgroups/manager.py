@@ -152,6 +152,9 @@ class Manager:
         for directory in self.directories():
             files.write(f"{directory}/cgroup.procs", str(pid))
 
+    def entered(self) -> None:
+        """A process was born in it: what held its place may go. Here nothing does."""
+
     def pids(self) -> list[int]:
         """Every process in it and below it."""
         directory = self._census()

@@ -46,7 +46,7 @@ class Scope(Manager):
     def create(self) -> None:
         """Have systemd make it, with a process in it: a scope without one would end at once.
 
-        That process goes when the first one is attached, or with this process. Raises
+        That process goes when the first one is attached (or `entered`), or with this one. Raises
         AlreadyInUse when there is such a unit, Unavailable when no systemd answers.
         """
         self._placeholder = _placeholder()
@@ -92,6 +92,9 @@ class Scope(Manager):
 
     def attach(self, pid: int) -> None:
         super().attach(pid)
+        self.entered()
+
+    def entered(self) -> None:
         self._release()
 
     def apply(self, wanted: Resources) -> list[str]:

@@ -1,15 +1,19 @@
 """What is particular about cgroups that systemd makes: asked of the systemd that is process 1."""
 
+import json
 import os
+import shutil
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from engine.errors import AlreadyInUse, Unavailable
 from engine.runtime.cgroups import Layout, Resources, detect, files, systemd
 from engine.runtime.cgroups.systemd import Scope
-from tests.conftest import eventually
+from tests.conftest import SLOWDOWN, eventually
 from tests.suites.cgroups.conftest import PARENT
 
 pytestmark = [
@@ -132,6 +136,68 @@ def test_removal_leaves_no_unit_and_may_be_asked_twice(scope: Scope) -> None:
     scope.remove()
     assert not scope.exists()
     assert shown(scope.unit, "LoadState") == "not-found"
+
+
+Runtime = Callable[..., str]
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Iterator[Runtime]:
+    """berth-runtime with containers of its own, which are gone afterwards."""
+    command = [sys.executable, "-m", "engine.ociruntime", "--root", f"{tmp_path}/state"]
+
+    def run(*arguments: str) -> str:
+        # To a file: what is created keeps the standard output, and a pipe would have no end.
+        with (tmp_path / "output").open("w+") as output:
+            subprocess.run(
+                [*command, "--systemd-cgroup", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                check=True,
+                timeout=30 * SLOWDOWN,
+            )
+            output.seek(0)
+            return output.read()
+
+    yield run
+    run("delete", "--force", "c1")
+
+
+def bundle(directory: Path) -> Path:
+    """A container of busybox that sleeps, in a scope of its own, with a limit."""
+    root = directory / "bundle/rootfs"
+    (root / "bin").mkdir(parents=True)
+    shutil.copy("/bin/busybox", root / "bin/sleep")
+    command = [sys.executable, "-m", "engine.ociruntime", "spec", "--bundle", str(root.parent)]
+    subprocess.run(command, check=True)
+    path = root.parent / "config.json"
+    config = json.loads(path.read_text())
+    config["process"] |= {"args": ["/bin/sleep", "1000"], "terminal": False}
+    config["root"] = {"path": "rootfs"}
+    config["linux"]["cgroupsPath"] = f"berth-test.slice:berth:{PARENT}"
+    config["linux"]["resources"] = {"pids": {"limit": 55}, "memory": {"limit": 64 * MIB}}
+    path.write_text(json.dumps(config))
+    return root.parent
+
+
+def test_a_container_of_the_oci_runtime_lives_in_its_scope(
+    runtime: Runtime, tmp_path: Path
+) -> None:
+    unit = f"berth-{PARENT}.scope"
+    runtime("create", "--bundle", str(bundle(tmp_path)), "c1")
+    pid = json.loads(runtime("state", "c1"))["pid"]
+    assert shown(unit, "ActiveState") == "active"
+    assert shown(unit, "TasksMax") == "55"
+    place = Path(f"/proc/{pid}/cgroup").read_text().strip()
+    assert place == f"0::/berth.slice/berth-test.slice/{unit}"
+    assert files.read(f"/sys/fs/cgroup{place[3:]}/cgroup.procs").split() == [str(pid)]
+    runtime("start", "c1")
+    runtime("update", "--pids-limit", "44", "c1")
+    assert shown(unit, "TasksMax") == "44"
+    runtime("kill", "c1", "KILL")
+    eventually(lambda: json.loads(runtime("state", "c1"))["status"] == "stopped")
+    runtime("delete", "c1")
+    assert shown(unit, "LoadState") == "not-found"
 
 
 def test_without_a_bus_its_own_socket_serves(
