@@ -1,8 +1,10 @@
 """Runs test suites on a machine with nothing but cgroup v2.
 
-    python -m tests.cgroup2 [--minutes N] [pytest's arguments]
+    python -m tests.cgroup2 [--minutes N] [--quick] [pytest's arguments]
 
-Without arguments it runs `SUITES`. The exit code is pytest's own, or 3 when there was none.
+Without arguments it runs `SUITES`, or with --quick what depends on the cgroups most, which is what
+CI has time for. BERTH_TEST_RUNTIMES chooses other runtimes than berth's own. The exit code is
+pytest's, or 3 when there was none.
 """
 
 import argparse
@@ -18,6 +20,14 @@ from tests.cgroup2.machine import Machine
 
 PROJECT = Path(__file__).parents[2]
 SUITES = ("tests/suites/cgroups", "tests/suites/runtime_lifecycle", "tests/suites/isolation")
+QUICK = (
+    "tests/suites/cgroups",
+    *(
+        f"tests/suites/runtime_lifecycle/test_{n}.py"
+        for n in ("exec", "hostile", "life", "survival")
+    ),
+    *(f"tests/suites/isolation/test_{n}.py" for n in ("devices", "shared")),
+)
 # Python runs some ten times slower in an emulated machine: deadlines in tests are stretched by
 # this, and tests whose very subject is a time are left out (the marker says so).
 SLOWDOWN = 8
@@ -29,7 +39,7 @@ def main() -> int:
     began = time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(NO_RESULT))  # unwinds, so that qemu ends
     try:
-        code = _run(_command(arguments or _suites()), options.minutes * 60)
+        code = _run(_command(arguments or _suites(quick=options.quick)), options.minutes * 60)
     except RuntimeError as error:
         sys.exit(f"cgroup2: {error}")
     words = "no result" if code is None else f"pytest's exit code is {code}"
@@ -49,12 +59,13 @@ def _run(command: list[str], bound: float) -> int | None:
 
 def _options() -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(prog="python -m tests.cgroup2", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=15, help="after which it is stopped")
+    parser.add_argument("--minutes", type=float, default=30, help="after which it is stopped")
+    parser.add_argument("--quick", action="store_true", help="only what depends on cgroups most")
     return parser.parse_known_args()
 
 
-def _suites() -> list[str]:
-    return [suite for suite in SUITES if (PROJECT / suite).exists()]
+def _suites(*, quick: bool) -> list[str]:
+    return [suite for suite in (QUICK if quick else SUITES) if (PROJECT / suite).exists()]
 
 
 def _command(arguments: list[str]) -> list[str]:
