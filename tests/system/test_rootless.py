@@ -154,6 +154,18 @@ def test_the_demo_leaves_out_what_nothing_would_bound(started: Unprivileged) -> 
     assert said.rstrip().endswith("the demo works")
 
 
+def test_what_a_user_may_not_raise_is_clamped_and_told(started: Unprivileged) -> None:
+    asked = ("--ulimit", "nofile=900000000:900000000", "--oom-score-adj", "-500")
+    script = "ulimit -n; cat /proc/self/oom_score_adj"
+    done = started.docker("run", "--rm", "--name", "box", *asked, IMAGE, "sh", "-c", script)
+    files, score = map(int, done.stdout.split())
+    assert 0 < files < 900000000
+    assert score > -500
+    said = (started.home / ".local/share/berth/engine.log").read_text()
+    assert "container box: ulimit nofile" in said
+    assert "container box: oom_score_adj -500 is not permitted" in said
+
+
 def test_info_says_rootless(started: Unprivileged) -> None:
     info = json.loads(started.docker("info", "-f", "{{json .}}").stdout)
     assert "name=rootless" in info["SecurityOptions"]

@@ -88,7 +88,12 @@ def enter(options: Options) -> Entered:
 
 
 def _warnings(found: ids.Ids, reply: _Reply) -> Iterator[str]:
-    if found.single:
+    if userns.single_id() and not found.single:
+        yield (
+            "sub-ids: containers from before hold a namespace with one id only; stop them, then"
+            " restart the engine, to use those of /etc/subuid"
+        )
+    elif found.single:
         what = "all files of images belong to this user, and only root runs in containers"
         yield f"sub-ids: {found.lack}, so {what}; {found.fix}"
     if not reply.network:

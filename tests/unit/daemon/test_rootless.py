@@ -147,7 +147,7 @@ def test_a_program_that_fails_says_why() -> None:
 
 
 @pytest.mark.root
-def test_who_lives_in_a_namespace_is_found_and_ended() -> None:
+def test_who_lives_in_a_namespace_is_found_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["unshare", "--user", "sh", "-c", "sleep 1000 & echo up; wait"]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, start_new_session=True)
     assert process.stdout is not None
@@ -157,9 +157,8 @@ def test_who_lives_in_a_namespace_is_found_and_ended() -> None:
         try:
             assert process.pid in inhabitants(fd, "user")
             assert len(inhabitants(fd, "user")) == 2
-            keeper.LEAVE_BOUND, before = 0.1, keeper.LEAVE_BOUND
+            monkeypatch.setattr(keeper, "LEAVE_BOUND", 0.1)
             keeper.clear(fd)
-            keeper.LEAVE_BOUND = before
             assert inhabitants(fd, "user") == []
         finally:
             os.close(fd)
