@@ -63,7 +63,7 @@ FORKED: tuple[Point, ...] = (
     Point("builder", "start begun", _CONTAINER, "Container.start", after=False),
     Point("init", "program found", _R + "init.program", "refuse_own_binary"),
     Point("init", "execve called", _R + "init.program", "execute", after=False),
-    Point("builder", "saw the exec", _R + "init.spawn", "Child.start"),
+    Point("builder", "saw the exec", _R + "init.spawn", "Child.executed"),
     Point("builder", "start told", _CONTAINER, "Container.start"),
     Point("builder", "handed over", _BUILDER, "deliver"),
     Point("monitor", "awake", _MAIN, "live", after=False),

@@ -92,10 +92,18 @@ class Child:
 
     def start(self) -> None:
         """Release the exec and block until it has happened. Raises StepFailed."""
+        self.release()
+        self.executed()
+
+    def release(self) -> None:
+        """Have the program executed; `executed` tells how that went."""
         try:  # noqa: SIM105 (as above)
             self.channel.send(START)
         except ConnectionError:
-            pass  # what is received below tells what happened
+            pass  # what `executed` receives tells what happened
+
+    def executed(self) -> None:
+        """Block until the exec has happened. Raises StepFailed."""
         received = self._answer("start")
         self.channel.close()
         if received is not None:

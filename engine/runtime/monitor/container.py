@@ -208,16 +208,18 @@ class Container:
         if self._built is None or not can_become(self.state.status, Status.RUNNING):
             raise Conflict(f"container {self.state.id} is {self.state.status}, not created")
         self._started_at = time.time_ns()
+        child = Child(self._built.pid, self._built.pidfd, Channel(self._built.channel))
+        self._built.channel = -1  # closed by then, whatever comes of it
+        child.release()
+        self._tell_state(Status.RUNNING)  # it takes as long as the exec, and nearly all succeed
         try:
-            Child(self._built.pid, self._built.pidfd, Channel(self._built.channel)).start()
+            child.executed()
         except StepFailed as failed:
             error, self._failed_code = start_error(failed)
             self._started_at = 0
+            self._tell_state(Status.CREATED)
             self._kill_init()
             raise error from failed
-        finally:
-            self._built.channel = -1  # closed, whatever came of it
-        self._tell_state(Status.RUNNING)
 
     def kill(self, number: int) -> None:
         """Signal init; a paused container that is killed is let go, so that it can die."""
