@@ -45,7 +45,9 @@ async def test_starts_again_after_its_end(world: World) -> None:
 
 
 async def test_stop_ends_what_listens(world: World) -> None:
-    key = await world.run()
+    key = await world.run(
+        "sh", "-c", "trap 'exit 0' TERM; echo ready; while :; do sleep 0.05; done"
+    )
     await world.until(lambda: world.containers.get(key).state.pid, "a pid")
     await asyncio.wait_for(_ready(world, key), BOUND)
     assert await world.containers.stop(key) is True
