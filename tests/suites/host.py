@@ -13,10 +13,11 @@ from typing import Any
 
 from engine.errors import EngineError
 from engine.runtime.launcher import AttachedStream, CreateOptions, Launcher, Monitor
+from tests.conftest import SLOWDOWN
 
 from .oci import OciLauncher, OciMonitor, Runtime
 
-BOUND = 20.0
+BOUND = 20.0 * SLOWDOWN
 BUSYBOX = "/bin/busybox"
 
 Config = dict[str, Any]

@@ -10,7 +10,7 @@ import pytest
 
 from engine.runtime.cgroups import Manager, detect
 from engine.runtime.launcher import Monitor
-from tests.suites.host import Config, bounded, log_text, until
+from tests.suites.host import BOUND, Config, bounded, log_text, until
 
 from .box import Box, program
 
@@ -147,7 +147,7 @@ async def test_a_log_bomb_is_bounded_and_holds_up_nobody(box: Box) -> None:
     stop = asyncio.Event()
     watching = asyncio.create_task(largest(path, stop))
     await bomb.start()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(BOUND):
         said, _ = await box.finish(box.config(["echo", "another"]))
     assert said == "another"
     await bounded(bomb.wait())

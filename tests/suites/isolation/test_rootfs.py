@@ -5,72 +5,17 @@ may be touched and nothing of the host be seen. `victim` is a directory of the h
 link leads to; CVE-2021-30465, CVE-2019-19921, CVE-2023-27561, CVE-2025-31133, CVE-2025-52565.
 """
 
-import ast
 import asyncio
-import ctypes
-import os
-import shutil
-import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from engine.errors import InvalidArgument, RuntimeFailure
 from tests.suites.host import Config
 
 from .box import Box, program
+from .image import Image, bind, outcome
 
-SECRET = "what nobody inside may read"
 CORE_PATTERN = "/proc/sys/kernel/core_pattern"
-
-
-class Image:
-    """A hostile root file system beside its victim."""
-
-    def __init__(self, directory: Path, model: Path) -> None:
-        self.root = directory / "image"
-        for name in ("bin", "proc", "sys", "dev", "tmp", "etc"):
-            (self.root / name).mkdir(parents=True)
-        for name in ("busybox", "python3", "true", "cat"):
-            os.link(model / "bin" / name, self.root / "bin" / name, follow_symlinks=False)
-        self.victim = directory / "victim"
-        self.victim.mkdir()
-        (self.victim / "secret").write_text(SECRET)
-        self._before = self.look()
-
-    def look(self) -> dict[str, str]:
-        """Everything about the victim that a mount, a made file or a write would change."""
-        mounts = [
-            line
-            for line in Path("/proc/self/mountinfo").read_text().splitlines()
-            if str(self.victim.parent) in line
-        ]
-        found = {"mounts": "\n".join(mounts)}
-        for path in sorted([self.victim, *self.victim.rglob("*")]):
-            status = path.lstat()
-            text = path.read_text() if path.is_file() else ""
-            found[str(path)] = f"{status.st_mode} {status.st_uid} {status.st_mtime_ns} {text}"
-        return found
-
-    def link(self, place: str, target: str | Path, *, climbing: bool = False) -> None:
-        """Put a link to a host's path at `place`; `climbing` by more .. than there are."""
-        path = self.root / place.lstrip("/")
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        path.symlink_to("../" * 30 + str(target).lstrip("/") if climbing else target)
-
-    def assert_untouched(self) -> None:
-        assert self.look() == self._before
-
-
-@pytest.fixture
-def image(tmp_path: Path, python_rootfs: Path) -> Any:
-    made = Image(tmp_path, python_rootfs)
-    yield made
-    shutil.rmtree(made.root)
 
 
 SEARCH = """
@@ -90,18 +35,6 @@ print("found", seen, reads(PLACE + "/secret"), flush=True)
 
 def search(place: str) -> list[str]:
     return program(f"PLACE = {place!r}" + SEARCH)
-
-
-async def outcome(box: Box, image: Image, config: Config) -> str:
-    """What the attacker printed, or the refusal."""
-    inside = Box(box.host, box.launcher, image.root)
-    config["root"]["path"] = str(image.root)
-    try:
-        said = (await inside.finish(config))[0]
-    except (InvalidArgument, RuntimeFailure) as error:
-        said = f"refused: {error}"
-    image.assert_untouched()
-    return said
 
 
 def assert_nothing_found(said: str) -> None:
@@ -134,11 +67,6 @@ async def assert_mounts_stay_inside(
     binds = {"/vol": "", "/deep/vol/below": "", "/etc/hosts": "/hosts"}
     config["mounts"] += [bind(to, f"{given}{what}") for to, what in binds.items()]
     assert_nothing_found(await outcome(box, image, config))
-
-
-def bind(target: str, source: str | Path) -> Config:
-    options = ["bind"]
-    return {"destination": target, "type": "bind", "source": str(source), "options": options}
 
 
 async def test_a_link_is_followed_by_whoever_is_naive(image: Image, tmp_path: Path) -> None:
@@ -277,66 +205,3 @@ async def test_no_file_system_can_be_mounted_into_proc(
     target = "/vol" if by_link else target
     config["mounts"].append({"destination": target, "type": "tmpfs", "source": "none"})
     assert (await outcome(box, image, config)).startswith("refused")
-
-
-MOUNT_POINTS = """
-SECRET = {secret!r}
-with open("/proc/self/mountinfo") as file:
-    print(sorted(set(line.split()[4] for line in file)))
-print(os.path.exists(SECRET), os.path.exists("/vol/swapped" + SECRET))
-"""
-RENAME_EXCHANGE = 2
-
-
-class Swapper:
-    """Exchanges a directory and a link to the host's root as fast as it can."""
-
-    def __init__(self, volume: Path) -> None:
-        (volume / "swapped").mkdir()
-        (volume / "link").symlink_to("/")
-        self._paths = [os.fsencode(volume / name) for name in ("swapped", "link")]
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self.count = 0
-
-    def _run(self) -> None:
-        libc = ctypes.CDLL(None)
-        while not self._stop.is_set():
-            self.count += (
-                libc.renameat2(-100, self._paths[0], -100, self._paths[1], RENAME_EXCHANGE) == 0
-            )
-
-    def __enter__(self) -> "Swapper":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-
-async def test_a_target_swapped_while_it_is_mounted_stays_inside(
-    box: Box, image: Image, tmp_path: Path
-) -> None:
-    """CVE-2021-30465: two containers share a volume, and one changes it under the other's start."""
-    volume = tmp_path / "volume"
-    volume.mkdir()
-    secret = str(image.victim / "secret")
-    config = box.config(program(MOUNT_POINTS.format(secret=secret)))
-    allowed = {each["destination"] for each in config["mounts"]} | {
-        *("/", "/vol", "/vol/swapped", "/vol/link")
-    }
-    config["mounts"] += [
-        {"destination": "/vol", "type": "bind", "source": str(volume), "options": ["bind"]},
-        {"destination": "/vol/swapped", "type": "tmpfs", "source": "none", "options": ["size=64k"]},
-    ]
-    config["linux"]["maskedPaths"] = config["linux"]["readonlyPaths"] = []
-    with Swapper(volume) as swapper:
-        for _ in range(12):
-            said = await outcome(box, image, config)
-            if not said.startswith("refused"):
-                points, found = said.splitlines()
-                assert found == "False False", said
-                kept = [p for p in ast.literal_eval(points) if not p.startswith("/sys/fs/cgroup")]
-                assert set(kept) <= allowed, said
-    assert swapper.count > 100
