@@ -260,6 +260,15 @@ def test_pasta_is_as_good(rootfs_tar: bytes) -> None:
         made.docker("import", "-", IMAGE, input=rootfs_tar)
         names = made.docker("run", "--rm", "--network", "host", IMAGE, "cat", "/etc/resolv.conf")
         assert "nameserver 169.254.1.1" in names.stdout
+        made.docker("run", "-d", "--name", "box", "--network", "host", IMAGE, "sleep", "1000")
+        first = made.pid_of("pasta --config-net")
+        os.kill(made.pid_of("rootless.keeper"), 9)
+        made.berth("stop")
+        made.berth("start")
+        route = made.docker("exec", "box", "cat", "/proc/net/route").stdout
+        assert len(route.splitlines()) > 1
+        assert made.pid_of("pasta --config-net") != first
+        made.docker("rm", "-f", "box")
         made.berth("stop")
         eventually(lambda: not made.processes(), what="nothing of the user runs")
     finally:

@@ -103,7 +103,10 @@ class Keeper:
 
     def _finish(self) -> None:
         """The name goes first: an engine that connected too late finds none and makes anew."""
-        os.unlink(f"{self._run_dir}/{SOCKET}")
+        try:  # noqa: SIM105 (the keeper does without contextlib)
+            os.unlink(f"{self._run_dir}/{SOCKET}")
+        except FileNotFoundError:
+            pass  # its directory was removed, which is no reason to stay
         self._listener.close()
         self._network.stop()
         clear(self._namespaces["user"])

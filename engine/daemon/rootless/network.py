@@ -4,6 +4,7 @@ Neither publishes ports, and neither lets what is inside reach what listens on t
 """
 
 import os
+import select
 import time
 
 from engine.daemon.rootless.inside import inhabitants
@@ -20,6 +21,7 @@ _CHATTER = ("WARNING", "*", "sent ", "received ", "Starting ")
 _WORDS = 3
 """Last lines of a helper that are told."""
 
+END_BOUND_MS = 3000
 RESTART_BOUND = 5.0
 """A helper that dies within so many seconds after its start is not started again."""
 
@@ -107,7 +109,8 @@ class Network:
         return found[0]
 
     def _pasta(self) -> int:
-        """It goes to the background when it is ready."""
+        """It goes to the background when it is ready, and would outlive a keeper that is killed."""
+        self._end_stale()
         log = self._open_log()
         passed = [self._namespaces["user"], self._namespaces["net"]]
         try:
@@ -120,10 +123,36 @@ class Network:
         with open(self._pid_file, encoding="ascii") as file:
             return int(file.read())
 
+    def _end_stale(self) -> None:
+        """End the one of a keeper that was killed: it has the namespace's interface."""
+        pid = stale(self._pid_file)
+        if pid is None:
+            return
+        process = os.pidfd_open(pid)
+        try:
+            signals.pidfd_send_signal(process, signals.SIGTERM)
+            waiting = select.poll()
+            waiting.register(process, select.POLLIN)
+            waiting.poll(END_BOUND_MS)
+        finally:
+            os.close(process)
+
     def _last_words(self) -> str:
         with open(self._log, encoding="utf-8", errors="replace") as file:
             lines = [line.strip() for line in file if not line.startswith(_CHATTER)]
         return "; ".join(filter(None, lines[-_WORDS:])) or "it said nothing"
+
+
+def stale(pid_file: str) -> int | None:
+    """The process that wrote the file, if it is alive: it was told the file's name."""
+    try:
+        with open(pid_file, encoding="ascii") as file:
+            pid = int(file.read())
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            words = file.read().split(b"\0")
+    except (OSError, ValueError):
+        return None  # never started, or gone
+    return pid if pid_file.encode() in words else None
 
 
 def _slirp_words() -> list[str]:

@@ -5,7 +5,10 @@ from collections.abc import Sequence
 
 from engine.runtime import signals
 
-ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+ENVIRONMENT = {"PATH": os.environ.get("PATH", _PATH)}
+"""The user's own search path and nothing else: some distributions keep newuidmap apart."""
+
 FIRST_PASSED = 60
 """Number of the first descriptor that a program is given, above all that are open here."""
 
