@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -275,3 +276,27 @@ async def test_a_file_on_the_way_of_the_runtime_is_not_believed(box: Box, tmp_pa
         )
     running = await box.start(config)
     assert await box.exec(running, ["ls", "/tmp"]) == ""
+
+
+STOP = """
+import signal
+print("watching", flush=True)
+while True:
+    for name in os.listdir("/proc"):
+        if name.isdigit() and int(name) not in (1, os.getpid()):
+            outcome(os.kill, int(name), signal.SIGSTOP)
+"""
+
+
+@pytest.mark.slow
+async def test_who_stops_all_that_join_does_not_keep_the_engine(box: Box) -> None:
+    """The container's root may signal them: the exec is given up, the container can be ended."""
+    running = await box.start(box.config(["sleep", "1000"]))
+    watcher = await running.exec("watcher", process(program(STOP), ("CAP_KILL",)), stdin=False)
+    assert await bounded(watcher.stream.read()) == (1, b"watching\n")
+    with suppress(EngineError):
+        stopped = await bounded(running.exec("joins", process(["true"]), stdin=False))
+        await stopped.stream.close()  # it was stopped only as a program of the container's
+    await running.kill(9)
+    assert (await bounded(running.wait())).code == 137
+    await watcher.stream.close()
