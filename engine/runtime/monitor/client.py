@@ -66,8 +66,13 @@ class Client:
         """Whether something came from the peer, or is to go to it, that is still here."""
         return bool(self._out or self._decoder.rest)
 
+    @property
+    def attached_to(self) -> tuple[int, ...] | None:
+        """The streams; none of them for a client of stdin alone, None for one not attached."""
+        return None if self.attachment is None else self.streams
+
     def facts(self) -> tuple[Any, ...]:
-        """All that `resume` needs in another process, but for `streams` and `feeds_stdin`."""
+        """All that `resume` needs in another process, but for what it is attached to."""
         return self.subscribed, self.plan, bytes(self._out), self._decoder.rest
 
     def resume(self, facts: tuple[Any, ...]) -> None:

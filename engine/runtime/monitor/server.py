@@ -89,7 +89,7 @@ class Server:
     def facts(self, rights: Rights) -> tuple[Any, ...]:
         """All that `restore` needs in another process."""
         return tuple(
-            (rights.add(each.fd), each.streams, each.feeds_stdin, each.facts())
+            (rights.add(each.fd), each.attached_to, each.feeds_stdin, each.facts())
             for each in self._clients
         )
 
@@ -99,7 +99,7 @@ class Server:
             self._loop.add(self._listener.fileno(), READ, self._accept)
         for index, streams, feeds_stdin, rest in facts:
             client = self.adopt(fds[index])
-            if streams:
+            if streams is not None:
                 self._subject.stdio.attach(client, streams, stdin=feeds_stdin)
             client.resume(rest)
 
