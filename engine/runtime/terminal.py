@@ -27,7 +27,12 @@ def open_pair(root: int) -> tuple[int, int]:
         os.close(master)
         raise OSError(errno.ENODEV, "open /dev/pts/ptmx: no devpts is mounted there")
     fcntl.ioctl(master, _TIOCSPTLCK, struct.pack("=i", 0))
-    return master, fcntl.ioctl(master, _TIOCGPTPEER, flags)
+    return master, open_peer(master)
+
+
+def open_peer(master: int) -> int:
+    """The slave of a master, without a path (ioctl_tty(2), TIOCGPTPEER). Raises OSError."""
+    return fcntl.ioctl(master, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
 
 
 def resize(master: int, rows: int, columns: int) -> None:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from typing import Protocol
 
+from engine.runtime import terminal as pty
 from engine.runtime.monitor.loop import HANGUP, READ, Loop, Timer
 
 CHUNK = 256 * 1024
@@ -20,6 +21,8 @@ PIPE_SIZE = 1024 * 1024
 SMALL = 32 * 1024
 COALESCE = 0.015
 TERMINAL_RETRY = 0.2
+"""Seconds until a terminal is looked at again that could not be held."""
+
 
 Sink = Callable[[int, bytes], None]
 """Takes (1 stdout or 2 stderr, data)."""
@@ -49,8 +52,8 @@ def make_pipe() -> tuple[int, int]:
 class Output:
     """One descriptor the program writes to; `stream` is 1 or 2.
 
-    `terminal`: the master of a pty. It answers EIO while no process has the other end open, which
-    is not the end as long as the container lives.
+    `terminal`: the master of a pty. It answers EIO, and keeps every poll awake, while nobody has
+    the other end open. That is not the end before `drain`: the other end is held open here then.
     """
 
     def __init__(
@@ -62,6 +65,8 @@ class Output:
         self._sink = sink
         self._valve = valve
         self._terminal = terminal
+        self._lasting = terminal
+        self._peer = -1
         self._timer: Timer | None = None
         self.on_end: Callable[[], None] | None = None
 
@@ -101,20 +106,38 @@ class Output:
         except BlockingIOError:
             return 0
         except OSError as error:
-            if error.errno == errno.EIO and self._terminal:
-                return -1
-            raise
+            if error.errno != errno.EIO or not self._terminal:
+                raise
+            if self._lasting:
+                return self._hold()
+            data = b""
         if not data:
             self.close()
             return 0
         self._sink(self.stream, data)
         return len(data)
 
+    def _hold(self) -> int:
+        """Be the one who has the other end of the terminal open; -1 when that is refused."""
+        self._release()
+        try:
+            self._peer = pty.open_peer(self.fd)
+        except OSError:  # no descriptor to be had, or the terminal is in exclusive mode (EBUSY)
+            return -1
+        return 0
+
+    def _release(self) -> None:
+        if self._peer >= 0:
+            os.close(self._peer)
+            self._peer = -1
+
     def drain(self) -> None:
         """Take everything that is in the pipe now; the writers are dead or no longer waited for.
 
         No more than a pipe holds: something else may have it open and write for ever.
         """
+        self._lasting = False
+        self._release()
         room = PIPE_SIZE
         while self.fd >= 0 and room > 0 and (size := self._read()) > 0:
             room -= size
@@ -124,6 +147,7 @@ class Output:
         if self.fd < 0:
             return
         self.pause()
+        self._release()
         os.close(self.fd)
         self.fd = -1
         if self.on_end is not None:
