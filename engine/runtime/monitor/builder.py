@@ -29,6 +29,9 @@ _FRAMES = 64 * 1024
 _REST = 0.05
 """Seconds before it ends, which takes a processor from a container's first moments."""
 
+_FREE = 3
+"""The first descriptor behind the standard ones."""
+
 Request = tuple[wire.CreateRequest, bytes, Any, bytes]
 """What to create, the payload of its PLAN frame, the request's number, and what came after it."""
 
@@ -106,7 +109,14 @@ def _serve(
     container = _create(loop, layout, server, connection, received, ahead, monitor_pid)
     if container is not None:
         deliver(loop, server, container, monitor)
+        _let_go(monitor.fileno())
         time.sleep(_REST)
+
+
+def _let_go(monitor: int) -> None:
+    """Close all but that: a pipe or connection held here, too, would end late for its reader."""
+    os.dup2(monitor, _FREE, inheritable=False)
+    syscalls.close_range(_FREE + 1)
 
 
 def _create(
