@@ -49,7 +49,7 @@ def play(layout: Layout, rounds: int) -> None:
         _remove(directory)
         gc.collect()  # sockets close themselves, and only then what nobody owns is closed
         for fd in _descriptors() - before:
-            _close(fd)
+            os.close(fd)
 
 
 def _make_directory() -> str | None:
@@ -70,14 +70,9 @@ def _remove(directory: str) -> None:
 
 
 def _descriptors() -> set[int]:
-    return {int(name) for name in os.listdir("/proc/self/fd")}
-
-
-def _close(fd: int) -> None:
-    try:  # noqa: SIM105 (no monitor pays for contextlib)
-        os.close(fd)
-    except OSError:
-        pass  # the one that listed the directory
+    """What is open, but for what the directory is read by."""
+    names = os.listdir("/proc/self/fd")
+    return {int(name) for name in names if os.path.exists(f"/proc/self/fd/{name}")}
 
 
 def _live(layout: Layout, directory: str) -> None:
@@ -146,7 +141,7 @@ def _build(build: Build, engine: Socket) -> Built:
 def _be_init(engine: Socket, channel: Channel, out: int) -> NoReturn:
     try:
         for fd in _descriptors() - {0, 1, 2, engine.fileno(), channel.fd, out}:
-            _close(fd)
+            os.close(fd)
         engine.send(wire.control({"verb": "start", "id": 1}))
         channel.receive()
         channel.close()
