@@ -305,6 +305,20 @@ def test_where_the_kernel_stacks_no_layers(
         made.close()
 
 
+def test_a_covered_proc_is_named(rootfs_tar: bytes) -> None:
+    made = Unprivileged(covered=True)
+    try:
+        assert "FAIL  proc without root" in made.berth("doctor", check=False).stdout
+        made.berth("start")
+        made.docker("import", "-", IMAGE, input=rootfs_tar)
+        refused = made.docker("run", "--rm", IMAGE, "true", check=False)
+        assert "/proc are covered" in refused.stderr
+        shown = made.docker("run", "--rm", "--pid", "host", IMAGE, "readlink", "/proc/self")
+        assert shown.stdout.strip().isdecimal()
+    finally:
+        made.close()
+
+
 def cgroup2() -> Path | None:
     rows = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     return next((Path(row[4]) for row in rows if "cgroup2" in row[row.index("-") :]), None)

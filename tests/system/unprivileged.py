@@ -28,12 +28,18 @@ class Unprivileged:
         sub_ids: whether /etc/subuid and /etc/subgid give it ids.
         without: programs that its machine lacks.
         stacked: its home is an overlay, on which the kernel makes no other.
+        covered: parts of its /proc are masked, as in a container.
     """
 
     _made = itertools.count()
 
     def __init__(
-        self, *, sub_ids: bool = True, without: Iterable[str] = (), stacked: bool = False
+        self,
+        *,
+        sub_ids: bool = True,
+        without: Iterable[str] = (),
+        stacked: bool = False,
+        covered: bool = False,
     ) -> None:
         number = next(self._made)
         self.uid, self.first = 54321 + number, 6_000_000 + number * COUNT
@@ -43,7 +49,9 @@ class Unprivileged:
         self.folder = Path(tempfile.mkdtemp(prefix="berth-user-"))
         self.folder.chmod(0o755)
         self.home, self.runtime = self._own("home"), self._own("run")
-        script = "\n".join(_script(self.folder, self.uid, ranges, without, stacked))
+        lines = _script(self.folder, self.uid, ranges, without, stacked)
+        lines[:0] = ["mount --bind /dev/null /proc/interrupts"] if covered else []
+        script = "\n".join(lines)
         self._machine = subprocess.Popen(
             ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script],
             stdin=subprocess.PIPE,

@@ -1,5 +1,6 @@
 """What an engine without root needs of a machine: tried in a user namespace made for that."""
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ def checks(options: Options) -> Iterator[Check]:
     yield _ids()
     yield _network()
     if not refused:
+        yield _proc()
         yield _storage(options.data_dir)
 
 
@@ -39,6 +41,31 @@ def _ids() -> Check:
 def _network() -> Check:
     name, lack, fix = network.find()
     return Check("network helper", name) if name else Check("network helper", lack, fix)
+
+
+def _proc() -> Check:
+    refused = tried(_mount_proc)
+    if not refused:
+        return Check("proc without root", "works")
+    found = f"{refused}: parts of it are covered here, as in a container"
+    return Check("proc without root", found, "run the engine outside of that container", True)
+
+
+def _mount_proc() -> str:
+    """A new pid namespace is entered by birth only."""
+    syscalls.unshare(syscalls.CLONE_NEWPID)
+    pid = os.fork()
+    if pid == 0:
+        status = errno.EIO
+        try:
+            syscalls.mount("proc", "/proc", "proc", 0)
+            status = 0
+        except OSError as error:
+            status = error.errno or status
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(pid, 0)
+    return os.strerror(os.waitstatus_to_exitcode(status)) if status else ""
 
 
 def _storage(data_dir: Path) -> Check:

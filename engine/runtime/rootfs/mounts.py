@@ -10,7 +10,7 @@ import stat
 from collections.abc import Sequence
 
 from engine.runtime import mount as words
-from engine.runtime import syscalls
+from engine.runtime import syscalls, userns
 from engine.runtime.plan import CgroupView, MountPlan
 
 from . import cgroup, paths
@@ -18,6 +18,10 @@ from . import cgroup, paths
 _NEEDS_PLAIN_DIRECTORY = ("proc", "sysfs")  # a link here would put them where no mask looks
 _HOST = {"proc": "/proc", "sysfs": "/sys"}
 _LARGEST_STATUS = 4096
+_COVERED = (
+    "parts of this machine's /proc are covered, as in a container, so the kernel lets no user"
+    " namespace see it anew; uncover them, run the engine as root, or share it (--pid host)"
+)
 _LATE_READONLY = ("tmpfs",)  # later mounts still need targets made in them
 
 
@@ -204,6 +208,8 @@ def _mount_fresh(mount: MountPlan, target: int, flags: int) -> None:
             _bind_host(mount, target)
             return
         text = os.strerror(error.errno or 0)
+        if mount.type == "proc" and error.errno == errno.EPERM and userns.rootless():
+            text = _COVERED
         what = f"mount {mount.type} on {mount.target} (options {mount.data!r}): {text}"
         raise OSError(error.errno, what) from error
 
