@@ -70,16 +70,25 @@ def run_dir(environ: Mapping[str, str]) -> Path:
 
 
 def _runtime_dir() -> str:
-    """Where the engine looks when nobody says: a login's directory, else one of the user's."""
+    """Where the engine looks when nobody says: a login's directory, else one of the user's.
+
+    Raises:
+        ValueError: somebody else made that one, who could pass for the engine there.
+    """
     logged_in = f"/run/user/{os.geteuid()}"
-    return logged_in if os.access(logged_in, os.W_OK) else f"/tmp/berth-{os.geteuid()}"
+    if os.access(logged_in, os.W_OK):
+        return logged_in
+    own = Path(f"/tmp/berth-{os.geteuid()}")
+    if own.exists() and own.lstat().st_uid != os.geteuid():
+        raise ValueError(f"{own} belongs to somebody else: set XDG_RUNTIME_DIR or BERTH_RUN_DIR")
+    return str(own)
 
 
 def default_endpoint(environ: Mapping[str, str]) -> Endpoint:
     """``DOCKER_HOST`` when set, else the berth engine's own socket.
 
     Raises:
-        ValueError: when ``DOCKER_HOST`` has a form that cannot be used.
+        ValueError: when ``DOCKER_HOST`` has a form that cannot be used, or the default is not safe.
     """
     given = environ.get("DOCKER_HOST", "").strip()
     if given:

@@ -1,6 +1,7 @@
 """Where an engine may be."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -38,3 +39,20 @@ def test_docker_host_wins_over_berths_own_socket() -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="the default is root's own")
 def test_the_default_is_berths_socket() -> None:
     assert str(default_endpoint({"DOCKER_HOST": " "})) == "unix:///run/berth/berth.sock"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be somebody else")
+def test_a_run_directory_that_somebody_else_made_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    uid = 4_000_000 + os.getpid()
+    monkeypatch.setattr("tui.clients.endpoint.os.geteuid", lambda: uid)
+    monkeypatch.setattr("tui.clients.endpoint.os.access", lambda *_: False)
+    assert str(default_endpoint({})) == f"unix:///tmp/berth-{uid}/berth/berth.sock"
+    squatted = Path(f"/tmp/berth-{uid}")
+    squatted.mkdir()
+    try:
+        with pytest.raises(ValueError, match=r"belongs to somebody else: set XDG_RUNTIME_DIR"):
+            default_endpoint({})
+    finally:
+        squatted.rmdir()
