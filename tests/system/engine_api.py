@@ -19,7 +19,8 @@ from typing import Any
 
 import aiohttp
 
-from tests.system.daemons import Daemon, busybox_rootfs, remove_cgroups
+from tests.conftest import eventually
+from tests.system.daemons import Daemon, busybox_rootfs, is_removed, remove_cgroups
 
 IMAGE = "bb:1"
 HEADER = 8
@@ -98,11 +99,18 @@ class Engine(Daemon):
         self.is_away = False
 
     def close(self) -> None:
-        """As the base does, without the CLI."""
-        if self.process is not None and self.process.poll() is None:
+        """Remove every container by way of the engine; what a failed test leaves goes by force."""
+        try:
+            if self.process is not None and self.process.poll() is not None:
+                self.start()
             asyncio.run(self._remove_all())
-        self.stop()
-        remove_cgroups(self.parent)
+        finally:
+            self.stop()
+            for pid in self.processes():
+                kill_process(pid)
+            for top in Path("/sys/fs/cgroup").glob(f"*/{self.parent}"):
+                remove_below(top)
+            remove_cgroups(self.parent)
 
     async def _remove_all(self) -> None:
         async with opened(self) as api:
@@ -159,6 +167,14 @@ def leads_session(pid: int) -> bool:
         return False
     numbers = dict(line.split(":", 1) for line in status.splitlines())
     return numbers["NSsid"].split() == [str(pid)]
+
+
+def remove_below(top: Path) -> None:
+    """The cgroups in a cgroup, as soon as what was killed in them is gone."""
+    for folder, _, _ in os.walk(top, topdown=False):
+        path = Path(folder)
+        if path != top:
+            eventually(lambda path=path: is_removed(path), what=f"{path} is empty")
 
 
 def kill_process(pid: int) -> bool:

@@ -298,8 +298,6 @@ def engine(tmp_path: Path) -> Any:
     made = Engine.make(tmp_path / "e", "crash")
     made.start()
     yield made
-    if made.process is not None and made.process.poll() is not None:
-        made.start()
     made.close()
 
 

@@ -49,8 +49,6 @@ class Disk:
 def engine(tmp_path: Path) -> Iterator[Engine]:
     made = Engine.make(tmp_path / "e", "full")
     yield made
-    if made.process is not None and made.process.poll() is not None:
-        made.start()
     made.close()
 
 

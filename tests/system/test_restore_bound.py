@@ -29,8 +29,6 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     made = Engine.make(tmp_path / "e", "restore")
     made.start()
     yield made
-    if made.process is not None and made.process.poll() is not None:
-        made.start()
     made.close()
 
 
