@@ -73,34 +73,21 @@ async def test_only_rbind_takes_what_is_below(
     assert text.split() == ["-", "inside"]
 
 
-@pytest.mark.parametrize(
-    ("option", "shown"),
-    [
-        ("ro", "ro"),
-        ("nosuid", "nosuid"),
-        ("nodev", "nodev"),
-        ("noexec", "noexec"),
-        ("noatime", "noatime"),
-        ("nodiratime", "nodiratime"),
-    ],
-)
+_ATTRIBUTES = ("ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime")
+
+
 async def test_attributes_of_one_mount_and_of_the_tree(
-    host: Host,
-    launcher: Launcher,
-    tmp_path: Path,
-    host_mounts: Callable[..., Path],
-    option: str,
-    shown: str,
+    host: Host, launcher: Launcher, tmp_path: Path, host_mounts: Callable[..., Path]
 ) -> None:
     top = host_mounts(tmp_path / "top")
     host_mounts(top / "below")
-    change = mounting(bind(top, "/one", option), bind(top, "/tree", f"r{option}"))
-    info = await output(host, launcher, "cat /proc/self/mountinfo", change)
-    said = {path: shown in fields_of(info, path)[0].split(",") for path in _TREES}
-    assert said == {"/one": True, "/one/below": False, "/tree": True, "/tree/below": True}
-
-
-_TREES = ("/one", "/one/below", "/tree", "/tree/below")
+    mounts = [bind(top, f"/one/{word}", word) for word in _ATTRIBUTES]
+    mounts += [bind(top, f"/tree/{word}", f"r{word}") for word in _ATTRIBUTES]
+    info = await output(host, launcher, "cat /proc/self/mountinfo", mounting(*mounts))
+    for word in _ATTRIBUTES:
+        trees = (f"/one/{word}", f"/one/{word}/below", f"/tree/{word}", f"/tree/{word}/below")
+        said = [word in fields_of(info, path)[0].split(",") for path in trees]
+        assert said == [True, False, True, True], word
 
 
 async def test_recursive_attributes_are_taken_back(
@@ -150,19 +137,17 @@ async def test_mounts_travel_as_the_propagation_says(
 _PERMITTED = ("effective", "permitted")
 
 
-@pytest.mark.parametrize(
-    ("word", "shown"),
-    [("unbindable", "unbindable"), ("runbindable", "unbindable"), ("shared", "shared:")],
-)
-async def test_a_mount_says_its_propagation(
-    host: Host, launcher: Launcher, tmp_path: Path, word: str, shown: str
-) -> None:
+async def test_a_mount_says_its_propagation(host: Host, launcher: Launcher, tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
-    tmpfs = {"destination": "/t", "type": "tmpfs", "source": "tmpfs", "options": [word]}
-    change = mounting(bind(tmp_path / "source", "/v", "bind", word), tmpfs)
-    info = await output(host, launcher, "cat /proc/self/mountinfo", change)
-    for target in ("/v", "/t"):
-        assert fields_of(info, target)[1].startswith(shown)
+    words = {"unbindable": "unbindable", "runbindable": "unbindable", "shared": "shared:"}
+    mounts = [bind(tmp_path / "source", f"/v/{word}", "bind", word) for word in words]
+    for word in words:
+        fresh = {"destination": f"/t/{word}", "type": "tmpfs", "source": "tmpfs"}
+        mounts.append(fresh | {"options": [word]})
+    info = await output(host, launcher, "cat /proc/self/mountinfo", mounting(*mounts))
+    for word, shown in words.items():
+        for target in (f"/v/{word}", f"/t/{word}"):
+            assert fields_of(info, target)[1].startswith(shown), target
 
 
 # The kernel that learnt to idmap each file system; overlay and virtiofs have not (yet).

@@ -43,33 +43,34 @@ def policy(action: str, *, new_privileges: bool = False, **more: Any) -> Change:
     return change
 
 
-@pytest.mark.parametrize(
-    ("action", "more", "said"),
-    [
-        ("SCMP_ACT_ALLOW", {}, "made 0"),
-        ("SCMP_ACT_LOG", {}, "made 0"),
-        ("SCMP_ACT_ERRNO", {}, "refused 1"),
-        ("SCMP_ACT_ERRNO", {"errnoRet": ENOSPC}, "refused 1"),
-        ("SCMP_ACT_TRACE", {"errnoRet": 7}, "refused 1"),  # nobody traces: ENOSYS
-        ("SCMP_ACT_TRAP", {}, "refused 159"),
-        ("SCMP_ACT_KILL", {}, "refused 159"),
-        ("SCMP_ACT_KILL_THREAD", {}, "refused 159"),
-        ("SCMP_ACT_KILL_PROCESS", {}, "refused 159"),
-    ],
-)
-async def test_each_action(
-    host: Host,
-    launcher: Launcher,
-    action: str,
-    more: dict[str, Any],
-    said: str,
-) -> None:
-    change = policy(action, **more)
-    script = (
-        "cd /tmp; (mkdir made.$$; exit $?) 2> /dev/null; code=$?;"
-        "[ -d made.$$ ] && { echo made $code; rmdir made.$$; } || echo refused $code"
-    )
-    assert (await output(host, launcher, script, change)).strip() == said
+# action: (errno, calls, a command that makes one, its exit code)
+ACTIONS: dict[str, tuple[int | None, tuple[str, ...], str, int]] = {
+    "SCMP_ACT_ALLOW": (None, MKDIR, "mkdir allowed", 0),
+    "SCMP_ACT_LOG": (None, ("chmod", "fchmodat"), "chmod 700 allowed", 0),
+    "SCMP_ACT_ERRNO": (None, ("symlink", "symlinkat"), "ln -s a b", 1),
+    "SCMP_ACT_TRACE": (7, ("link", "linkat"), "ln file other", 1),  # nobody traces: ENOSYS
+    "SCMP_ACT_TRAP": (None, ("mknod", "mknodat"), "mkfifo fifo", 128 + 31),
+    "SCMP_ACT_KILL": (None, ("rename", "renameat", "renameat2"), "mv file other", 128 + 31),
+    "SCMP_ACT_KILL_THREAD": (None, ("chown", "lchown", "fchownat"), "chown 0 file", 128 + 31),
+    "SCMP_ACT_KILL_PROCESS": (None, ("sethostname",), "hostname other", 128 + 31),
+}
+
+
+async def test_each_action(host: Host, launcher: Launcher) -> None:
+    def change(config: Config) -> None:
+        policy("SCMP_ACT_ALLOW")(config)
+        config["linux"]["seccomp"]["syscalls"] = [
+            {"names": [*calls], "action": action} | ({} if code is None else {"errnoRet": code})
+            for action, (code, calls, _, _) in ACTIONS.items()
+        ]
+        config["mounts"].append({"destination": "/work", "type": "tmpfs", "source": "tmpfs"})
+
+    commands = [command for _, _, command, _ in ACTIONS.values()]
+    tries = [f"({each}; exit $?); echo {each}: $?" for each in commands]
+    script = "; ".join(["cd /work; touch file", *tries])
+    text = await output(host, launcher, script, change)
+    for _, _, command, code in ACTIONS.values():
+        assert f"{command}: {code}" in text.splitlines(), text
 
 
 @pytest.mark.parametrize("new_privileges", [False, True], ids=["loaded last", "loaded early"])
