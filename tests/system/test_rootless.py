@@ -367,6 +367,23 @@ def test_without_a_helper_the_host_network_is_the_machines(rootfs_tar: bytes) ->
         made.close()
 
 
+def test_half_a_delegation_is_none(rootfs_tar: bytes) -> None:
+    mount_point = cgroup2()
+    if mount_point is None:
+        pytest.skip("no cgroup v2 is mounted: mount -t cgroup2 none /mnt")
+    made = Unprivileged()
+    try:
+        given = made.delegate(mount_point)
+        os.chown(given / "cgroup.procs", 0, 0)
+        made.berth("start")
+        made.docker("import", "-", IMAGE, input=rootfs_tar)
+        made.docker("run", "--rm", IMAGE, "true")
+        assert "cgroups: " in made.docker("info", "-f", "{{json .Warnings}}").stdout
+        assert not [path for path in given.iterdir() if path.is_dir()]
+    finally:
+        made.close()
+
+
 def test_one_id_is_enough(single: Unprivileged) -> None:
     tar = BytesIO()
     with tarfile.open(fileobj=tar, mode="w") as archive:

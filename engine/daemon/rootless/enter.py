@@ -98,6 +98,8 @@ def _warnings(found: ids.Ids, reply: _Reply) -> Iterator[str]:
         yield f"sub-ids: {found.lack}, so {what}; {found.fix}"
     if not reply.network:
         _, lack, fix = network.find()
+        lack = lack or "containers from before hold namespaces without a helper"
+        fix = fix or "stop them, then restart the engine"
         yield f"network: {lack}, so --network host is the machine's own network; {fix}"
     elif reply.failure:
         yield f"network: {reply.failure}; host-network containers have loopback only"

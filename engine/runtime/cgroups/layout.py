@@ -101,7 +101,13 @@ def _hierarchy(mount: _Mount, places: dict[str, str]) -> Hierarchy:
     else:
         names = tuple(option for option in mount.options if option in places and option)
         base = _base(mount, places.get(names[0], "/") if names else "/")
-    return Hierarchy(version, mount.point, names, base, os.access(base, os.W_OK))
+    return Hierarchy(version, mount.point, names, base, _is_writable(base))
+
+
+def _is_writable(base: str) -> bool:
+    """A delegation gives the directory and its list of processes (cgroups(7)); half is none."""
+    procs = f"{base}/cgroup.procs"
+    return os.access(base, os.W_OK) and (os.access(procs, os.W_OK) or not os.path.exists(procs))
 
 
 def _base(mount: _Mount, place: str) -> str:
