@@ -1,10 +1,10 @@
 """Reading a bundle's config.json, and making what it says relative to the bundle absolute."""
 
-import json
 import os
 from typing import Any
 
 from engine.errors import InvalidArgument, NotFound
+from engine.ociruntime.parse import document
 
 
 def load(bundle: str) -> dict[str, Any]:
@@ -20,13 +20,16 @@ def load(bundle: str) -> dict[str, Any]:
 
 def parse(data: bytes, path: str) -> dict[str, Any]:
     """A JSON object. Raises InvalidArgument with `path`."""
+    value = document(data)
+    if isinstance(value, dict):
+        return value
+    import json  # which can say what is wrong with it, and takes its time to load
+
     try:
-        value = json.loads(data)
+        json.loads(data)
     except (ValueError, RecursionError) as error:
         raise InvalidArgument(f"{path}: not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise InvalidArgument(f"{path}: must be an object")
-    return value
+    raise InvalidArgument(f"{path}: must be an object")
 
 
 def resolve(config: dict[str, Any], bundle: str) -> dict[str, Any]:

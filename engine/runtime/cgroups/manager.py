@@ -216,8 +216,8 @@ class Manager:
             return
         try:
             self.freeze()
-        except RuntimeFailure:
-            pass  # the loop below goes on until nothing is left anyway
+        except (RuntimeFailure, FileNotFoundError):
+            pass  # half made, or stuck: the loop below goes on until nothing is left anyway
         else:
             tree.signal_all(census)
             self.thaw()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import eventually
-from tests.system.ociruntime.cli import LOOP, Cli, alive, cgroups_of, pids_of, reap
+from tests.system.ociruntime.cli import CGROUP_PARENT, LOOP, Cli, alive, cgroups_of, pids_of, reap
 
 pytestmark = pytest.mark.root
 
@@ -132,6 +132,18 @@ def test_a_record_that_cannot_be_read_is_removed_by_force(berth: Cli, content: s
     berth.well("list")
     berth.well("delete", "--force", "c")
     assert os.listdir(berth.root) == []
+
+
+def test_a_cgroup_that_was_made_by_half_is_removed_by_force(berth: Cli) -> None:
+    """Here in one hierarchy, where there are several; `create` was killed before the others."""
+    pids = Path("/sys/fs/cgroup/pids")
+    half = (pids if pids.is_dir() else pids.parent) / CGROUP_PARENT / "berth-c"
+    half.mkdir(parents=True)
+    (berth.root / "c").mkdir(parents=True)
+    document = {"id": "c", "cgroup": f"{CGROUP_PARENT}/berth-c"}
+    (berth.root / "c" / "state.json").write_text(json.dumps(document))
+    berth.well("delete", "--force", "c")
+    assert not half.exists() and os.listdir(berth.root) == []
 
 
 def test_what_a_container_removed_from_its_bundle_is_not_missed(berth: Cli) -> None:
