@@ -62,7 +62,7 @@ def _wait(channel: Channel) -> NoReturn:
 def _become_init(channel: Channel) -> None:
     syscalls.set_parent_death_signal(_KILL)
     settings.raise_loopback()
-    pages.take()
+    pages.INIT.take()
     received = channel.receive()
     if received is None:
         os._exit(0)  # nobody needs it any more

@@ -72,7 +72,7 @@ def _live(
         _end_with(monitor_pid)
         ahead = prepare(layout, _slot(parent, monitor_pid)) if parent else None
         if parent:
-            pages.take()  # only now: another fork would share them again
+            pages.BUILDER.take()  # only now: another fork would share them again
         _, fds = handover.receive(zygote)
         zygote.close()
         if fds:
@@ -110,6 +110,8 @@ def _serve(
     if container is not None:
         deliver(loop, server, container, monitor)
         _let_go(monitor.fileno())
+        if ahead is not None and not pages.BUILDER.is_known:
+            pages.BUILDER.learn(os.getpid())
         time.sleep(_REST)
 
 

@@ -7,10 +7,11 @@ On v2 init is born in its cgroup, which costs nothing: there nothing is made ahe
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from engine.errors import EngineError
-from engine.runtime import bundle, signals, slots, wire
+from engine.runtime import bundle, pages, signals, slots, wire
 from engine.runtime.cgroups import Layout, Manager, Resources
 from engine.runtime.init import Child, ahead, spawn
 from engine.runtime.monitor.handover import Rights
@@ -162,10 +163,14 @@ def _finish_ahead(
         made.manager.rename(cgroup)
         warnings = made.manager.apply(Resources.from_oci(resources))
         made.child.attached(build.streams())
-        return _finish(plan, made.manager, made.child, warnings, made.slot, build)
+        built = _finish(plan, made.manager, made.child, warnings, made.slot, build)
     except BaseException:
         made.discard()
         raise
+    if not pages.INIT.is_known:
+        with suppress(OSError):  # it was killed, or /proc says nothing: the next one is as good
+            pages.INIT.learn(built.pid)
+    return built
 
 
 def _construct_afresh(
