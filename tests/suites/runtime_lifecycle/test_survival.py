@@ -170,7 +170,7 @@ async def test_state_follows_the_life(host: Host, launcher: Launcher) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "most"), [("exec sleep 1000", 1228), ("echo here; exec sleep 1000", 1800)]
+    ("script", "most"), [("exec sleep 1000", 1300), ("echo here; exec sleep 1000", 1800)]
 )
 async def test_an_idle_monitor_is_small(
     host: Host, launcher: Launcher, script: str, most: int
