@@ -92,7 +92,7 @@ def reap() -> None:
 
 def cgroups_of(cli: Cli, name: str) -> list[Path]:
     base, path = Path("/sys/fs/cgroup"), f"{CGROUP_PARENT}/{cli.name}-{name}"
-    return [place for place in (base, *base.iterdir()) if (place / path).is_dir()]
+    return [place / path for place in (base, *base.iterdir()) if (place / path).is_dir()]
 
 
 def alive(pid: int) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import eventually
-from tests.system.ociruntime.cli import CGROUP_PARENT, LOOP, Cli, alive, cgroups_of, pids_of
+from tests.system.ociruntime.cli import LOOP, Cli, alive, cgroups_of, pids_of
 
 pytestmark = pytest.mark.root
 
@@ -75,6 +75,5 @@ def test_update_by_flags_and_by_document(cli: Cli) -> None:
 
 
 def limit(cli: Cli, name: str, file: str) -> str:
-    path = f"{CGROUP_PARENT}/{cli.name}-{name}/{file}"
-    (found,) = (place / path for place in cgroups_of(cli, name) if (place / path).exists())
+    (found,) = (path / file for path in cgroups_of(cli, name) if (path / file).exists())
     return found.read_text().strip()
