@@ -87,10 +87,10 @@ async def test_arguments_are_compared(host: Host, launcher: Launcher) -> None:
     where = 2 if os.uname().machine == "aarch64" else 1
     tests = [{"index": where, "value": 0o777, "op": "SCMP_CMP_EQ"}]
     refused = policy("SCMP_ACT_ERRNO", args=tests)
-    assert await output(host, launcher, "mkdir /tmp/x 2>/dev/null || echo no", refused) == "no\n"
+    assert await output(host, launcher, "mkdir /tmp/$$ 2>/dev/null || echo no", refused) == "no\n"
     tests = [{"index": where, "value": 0o777, "op": "SCMP_CMP_NE"}]
     allowed = policy("SCMP_ACT_ERRNO", args=tests)
-    script = "mkdir /tmp/x && rmdir /tmp/x && echo yes"
+    script = "mkdir /tmp/$$ && rmdir /tmp/$$ && echo yes"
     assert await output(host, launcher, script, allowed, name="c2") == "yes\n"
 
 
