@@ -23,10 +23,11 @@ async def watch(context: Context, live: Live, monitor: Monitor) -> None:
     try:
         outcome = await monitor.wait()
     except MonitorLost as error:
+        await _delete(live, monitor)  # first: what is told to have ended must not run on
         finish_lost(context, live, str(error))
     else:
         finish(context, live, outcome)
-    await _delete(live, monitor)
+        await _delete(live, monitor)
     follow_up(context, live)
 
 

@@ -32,6 +32,7 @@ class Daemon:
     folder: Path
     process: subprocess.Popen[bytes] | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    parent: str = CGROUP_PARENT
 
     @property
     def socket(self) -> Path:
@@ -52,7 +53,7 @@ class Daemon:
 
     def command(self) -> list[str]:
         if self.kind == "berth":
-            return [sys.executable, "-m", "engine", "run", "--cgroup-parent", CGROUP_PARENT]
+            return [sys.executable, "-m", "engine", "run", "--cgroup-parent", self.parent]
         options = {
             "--data-root": self.folder / "data",
             "--exec-root": self.folder / "exec",
@@ -61,7 +62,7 @@ class Daemon:
             "--bridge": "none",
             "--iptables": "false",
             "--ip6tables": "false",
-            "--cgroup-parent": f"/{CGROUP_PARENT}",
+            "--cgroup-parent": f"/{self.parent}",
         }
         return ["dockerd", *(f"{name}={value}" for name, value in options.items())]
 
@@ -115,7 +116,7 @@ class Daemon:
             self.stop()
             unmount_below(self.folder)
             shutil.rmtree(self.folder, ignore_errors=True)
-            remove_cgroups(CGROUP_PARENT)
+            remove_cgroups(self.parent)
 
     def docker(
         self, *args: str, input: bytes | None = None, timeout: float = 60, check: bool = True

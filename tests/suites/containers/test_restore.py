@@ -21,7 +21,7 @@ async def test_a_running_container_is_taken_up(world: World) -> None:
     assert containers.get(key).state.pid == before.state.pid
     assert containers.get(key).state.status is Status.RUNNING
     await containers.stop(key, timeout=0)
-    assert containers.get(key).state.exit_code == 137
+    assert containers.get(key).state.exit_code in (0, 137), "it may be quicker than the kill"
 
 
 async def test_a_paused_container_stays_paused(world: World) -> None:
