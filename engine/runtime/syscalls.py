@@ -43,7 +43,6 @@ CLOSE_RANGE_CLOEXEC = 4
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_KEEPCAPS = 8
-PR_SET_NAME = 15
 PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
@@ -227,12 +226,6 @@ def set_parent_death_signal(signal: int) -> None:
 def set_dumpable(on: bool) -> None:
     """Whether processes of the same user may trace this one or look into its /proc."""
     prctl(PR_SET_DUMPABLE, int(on))
-
-
-def set_process_name(name: str) -> None:
-    """The name ps shows for this thread; the kernel keeps 15 bytes."""
-    buffer = ctypes.create_string_buffer(os.fsencode(name)[:15])
-    prctl(PR_SET_NAME, ctypes.addressof(buffer))
 
 
 # --- mounts ------------------------------------------------------------------------------------
