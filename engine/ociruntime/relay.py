@@ -44,6 +44,7 @@ class Terminal:
         self.master = master
         self._own = next((fd for fd in (0, 1, 2) if os.isatty(fd)), -1)
         self._before = termios.tcgetattr(self._own) if self._own >= 0 else None
+        self.resize()
 
     def enter(self) -> None:
         """Hand every key to the program."""
@@ -51,7 +52,6 @@ class Terminal:
 
         if self._own >= 0:
             tty.setraw(self._own)
-            self.resize()
 
     def leave(self) -> None:
         import termios

@@ -16,7 +16,6 @@ from engine.runtime.sysctl import compile_sysctl
 from . import labels, mounts
 from .namespaces import LARGEST_ID, Namespaces, compile_namespaces
 from .process import compile_process
-from .resctrl import compile_resctrl
 
 _TYPES = {"c": stat.S_IFCHR, "u": stat.S_IFCHR, "b": stat.S_IFBLK, "p": stat.S_IFIFO}
 _VERSION = re.compile(r"1\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?\Z", re.ASCII)
@@ -80,11 +79,19 @@ def _extras(
     offsets = spaces.time_offsets
     idmapped = any(each.idmap for each in made)
     joins_user = any(flag == syscalls.CLONE_NEWUSER for flag, _ in spaces.join)
-    group = compile_resctrl(fields.object("linux"), called[0])
+    group = _resctrl(fields.object("linux"), called[0])
     needed = wanted or offsets or idmapped or joins_user or spaces.unusual or group
     if not needed:
         return ()
     return plan.ContainerExtras(*called, annotations, offsets, wanted, group)
+
+
+def _resctrl(linux: Fields, container_id: str) -> tuple[str, str, bool] | tuple[()]:
+    if linux.value.get("intelRdt") is None:
+        return ()
+    from .resctrl import compile_resctrl  # few ask for it, and it takes its time to load
+
+    return compile_resctrl(linux, container_id)
 
 
 def _hooks(fields: Fields) -> dict[str, list[dict[str, Any]]]:

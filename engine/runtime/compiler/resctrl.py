@@ -9,11 +9,9 @@ from engine.runtime.fields import Fields
 _GROUP = re.compile(r"(?!\.\.?\Z|info\Z|mon_groups\Z|mon_data\Z)[^/\n]+", re.ASCII)
 
 
-def compile_resctrl(linux: Fields, container_id: str) -> tuple[str, str, bool] | tuple[()]:
+def compile_resctrl(linux: Fields, container_id: str) -> tuple[str, str, bool]:
     """The group, its lines of schemata, and whether the configuration named it."""
     wanted = linux.object("intelRdt")
-    if linux.value.get("intelRdt") is None:
-        return ()
     lines = [*_cache(wanted), *_bandwidth(wanted)]
     for key in ("enableCMT", "enableMBM"):
         wanted.boolean(key)  # measuring is what every group does

@@ -81,6 +81,26 @@ def test_descriptors_are_preserved(cli: Cli, tmp_path: Path) -> None:
     assert done.stdout.split("\n") == ["of the caller", "0 1 2 3 4", ""]  # 4: the directory read
 
 
+def test_sockets_of_systemds_come_first(cli: Cli, tmp_path: Path) -> None:
+    """LISTEN_FDS of this very process, then what is preserved (sd_listen_fds(3))."""
+    for name in ("listening", "preserved"):
+        (tmp_path / name).write_text(f"{name}\n")
+    bundle = cli.bundle("r", "sh", "-c", "cat <&3; cat <&4; echo $LISTEN_FDS $LISTEN_PID")
+    words = ("run", "--preserve-fds", "1", "--bundle", bundle, "r")
+    script = 'export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@" 3<listening 4<preserved'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", cli.program, "--root", cli.root, *words],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "listening\npreserved\n1 1\n"
+
+
 def test_a_descriptor_that_is_not_open_is_refused(cli: Cli) -> None:
     done = cli("run", "--preserve-fds", "7", "--bundle", cli.bundle("r", "true"), "r")
     assert done.returncode == 1 and "preserved-fd" in done.stderr
