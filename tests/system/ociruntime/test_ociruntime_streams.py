@@ -5,11 +5,13 @@ import os
 import socket
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.runtime import terminal as os_terminal
 from tests.conftest import eventually
 from tests.system.ociruntime.cli import (
     LOOP,
@@ -55,6 +57,28 @@ def test_exec_with_a_terminal(cli: Cli, console: ConsoleSocket) -> None:
         os.waitpid(-1, 0)  # the namespace cannot end before its dead are collected
     finally:
         os.close(master)
+
+
+def test_the_callers_terminal_is_handed_through(cli: Cli) -> None:
+    """`run` in the foreground: size, keys and output; raw meanwhile, and as before afterwards."""
+    program = ("sh", "-c", "stty size; read x; echo got $x; exit 5")
+    bundle = cli.bundle("r", *program, change=lambda c: c["process"].update(terminal=True))
+    master, slave = os.openpty()
+    try:
+        os_terminal.resize(master, 33, 99)
+        before = termios.tcgetattr(slave)
+        command = [cli.program, "--root", str(cli.root), "run", "--bundle", bundle, "r"]
+        with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave) as running:
+            if cli.name == "berth":  # runc sets it while the program runs already
+                assert read_until(master, "33 99")
+            eventually(lambda: termios.tcgetattr(slave) != before, what="raw mode")
+            os.write(master, b"word\r")
+            assert read_until(master, "got word")
+            assert running.wait(30) == 5
+        assert termios.tcgetattr(slave) == before
+    finally:
+        os.close(master)
+        os.close(slave)
 
 
 def test_a_terminal_needs_somebody_to_hold_it(cli: Cli) -> None:
