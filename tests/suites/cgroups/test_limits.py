@@ -90,8 +90,8 @@ def test_nobody_is_killed_within_the_limit(group: Manager, start: Start, layout:
 
 def test_cpu_quota_stretches_the_work(group: Manager, start: Start, layout: Layout) -> None:
     needs(layout, "cpu", "cpu")
-    group.apply(Resources(cpu_quota=10_000, cpu_period=100_000))
     keep(start)
+    group.apply(Resources(cpu_quota=10_000, cpu_period=100_000))
     before, began = group.stats().cpu, time.monotonic()
     assert start(BURN.format(seconds=0.25)).wait(60) == 0
     wall, after = time.monotonic() - began, group.stats().cpu

@@ -142,7 +142,7 @@ Runtime = Callable[..., str]
 
 
 @pytest.fixture
-def runtime(tmp_path: Path) -> Iterator[Runtime]:
+def oci(tmp_path: Path) -> Iterator[Runtime]:
     """berth-runtime with containers of its own, which are gone afterwards."""
     command = [sys.executable, "-m", "engine.ociruntime", "--root", f"{tmp_path}/state"]
 
@@ -180,23 +180,21 @@ def bundle(directory: Path) -> Path:
     return root.parent
 
 
-def test_a_container_of_the_oci_runtime_lives_in_its_scope(
-    runtime: Runtime, tmp_path: Path
-) -> None:
+def test_a_container_of_the_oci_runtime_lives_in_its_scope(oci: Runtime, tmp_path: Path) -> None:
     unit = f"berth-{PARENT}.scope"
-    runtime("create", "--bundle", str(bundle(tmp_path)), "c1")
-    pid = json.loads(runtime("state", "c1"))["pid"]
+    oci("create", "--bundle", str(bundle(tmp_path)), "c1")
+    pid = json.loads(oci("state", "c1"))["pid"]
     assert shown(unit, "ActiveState") == "active"
     assert shown(unit, "TasksMax") == "55"
     place = Path(f"/proc/{pid}/cgroup").read_text().strip()
     assert place == f"0::/berth.slice/berth-test.slice/{unit}"
     assert files.read(f"/sys/fs/cgroup{place[3:]}/cgroup.procs").split() == [str(pid)]
-    runtime("start", "c1")
-    runtime("update", "--pids-limit", "44", "c1")
+    oci("start", "c1")
+    oci("update", "--pids-limit", "44", "c1")
     assert shown(unit, "TasksMax") == "44"
-    runtime("kill", "c1", "KILL")
-    eventually(lambda: json.loads(runtime("state", "c1"))["status"] == "stopped")
-    runtime("delete", "c1")
+    oci("kill", "c1", "KILL")
+    eventually(lambda: json.loads(oci("state", "c1"))["status"] == "stopped")
+    oci("delete", "c1")
     assert shown(unit, "LoadState") == "not-found"
 
 
