@@ -7,6 +7,7 @@ takes the rest.
 
 import _signal  # type: ignore[import-not-found]
 import os
+import pwd
 import time
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -74,12 +75,20 @@ class Wanted:
         made = self.store.make(name)
         made.bundle = self.bundle
         made.rootfs = self.plan.root
-        made.created = _now()
+        made.created, made.owner = _now(), _owner()
         made.cgroup, made.systemd = cgroup, self.systemd
         made.annotations = dict(self.config.get("annotations") or {})
         made.namespaces = self.plan.namespaces
         made.seccomp_flags = self.plan.process.seccomp_flags
         return made
+
+
+def _owner() -> str:
+    uid = os.geteuid()
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)  # as runc does for a user without a name
 
 
 def _now() -> str:

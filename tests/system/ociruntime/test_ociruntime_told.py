@@ -22,6 +22,7 @@ def test_list_as_table_json_and_ids(cli: Cli) -> None:
     title, *rows = cli.well("list").splitlines()
     assert title.split() == ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"]
     assert [row.split()[2] for row in rows] == ["running", "created"]
+    assert [row.split()[-1] for row in rows] == ["root", "root"]
     states = json.loads(cli.well("list", "--format", "json"))
     assert [(each["id"], each["status"]) for each in states] == [("a", "running"), ("b", "created")]
 
