@@ -192,12 +192,13 @@ def _finish(
     plan: InitPlan, manager: Manager, child: Child, warnings: list[str], unified: str, build: Build
 ) -> Built:
     build.meanwhile()
+    oom = _descriptor(manager.oom_fd())
     child.wait_ready()
     built = Built(child.pid, plan, (*warnings, *child.warnings), unified)
     built.pidfd = child.pidfd
     built.channel = os.dup(child.fileno())  # the channel closes its own when it goes
     built.mounts = os.open(f"/proc/{child.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-    built.oom = _descriptor(manager.oom_fd())
+    built.oom = oom
     built.terminal = _descriptor(child.terminal)
     return built
 
