@@ -163,7 +163,7 @@ def deliver(loop: Loop, server: Server, container: Container, monitor: _socket.s
     watched = server.descriptors(rights) + container.descriptors(rights)
     facts = (server.facts(rights), container.facts(rights), rights.add(2))
     asleep = container.own_pids and not server.busy and not container.stdio.busy
-    data = handover.pack(facts, asleep=asleep, watched=watched)
+    data = handover.pack(facts, asleep=asleep, watched=watched, init=container.state.pid)
     handover.send(monitor, data, tuple(rights.fds))
 
 

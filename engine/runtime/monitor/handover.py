@@ -1,13 +1,14 @@
 """How a container goes from its builder, which made and started it, to its monitor.
 
-One message: a head of two bytes that the monitor understands without building anything (whether
-something is waiting already; how many of the descriptors to look at while it sleeps), then a
-marshalled tuple and the descriptors that it counts from 0. An idle container's monitor never reads
-further than the head, and so touches next to none of the memory it shares with the zygote.
+One message: a head that the monitor understands without building anything (a byte: whether
+something is waiting already; a byte: how many of the descriptors to look at while it sleeps; four:
+the pid of init), then a marshalled tuple and the descriptors that it counts from 0. An idle
+container's monitor never reads further, and touches next to none of the memory it shares.
 """
 
 import _socket
 import array
+import errno
 import marshal
 import os
 from typing import Any
@@ -19,24 +20,34 @@ MOST_DESCRIPTORS = 250
 
 ASLEEP, AWAKE = b"s", b"a"
 
-_HEAD = 2
+_HEAD = 6
 _INLINE = 128 * 1024
 _BY_FILE = b"by file"
 
 
 def send(peer: _socket.socket, data: bytes, fds: tuple[int, ...]) -> None:
-    """One message; what is larger than a socket takes goes by a file in memory."""
-    file = -1
-    if len(data) > _INLINE:
-        file = os.memfd_create("message")
+    """One message; what is larger than a socket takes goes by a file in memory. Raises OSError."""
+    if len(data) <= _INLINE:
+        try:
+            _send(peer, data, fds)
+        except OSError as error:
+            if error.errno != errno.EMSGSIZE:  # net.core.wmem_default is small here
+                raise
+        else:
+            return
+    file = os.memfd_create("message")
+    try:
         view = memoryview(data)
         while view:
             view = view[os.write(file, view) :]
-        data, fds = _BY_FILE, (*fds, file)
+        _send(peer, _BY_FILE, (*fds, file))
+    finally:
+        os.close(file)
+
+
+def _send(peer: _socket.socket, data: bytes, fds: tuple[int, ...]) -> None:
     rights = array.array("i", fds)
     peer.sendmsg([data], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)] if fds else [])
-    if file >= 0:
-        os.close(file)
 
 
 def receive(peer: _socket.socket) -> Message:
@@ -71,9 +82,15 @@ class Rights:
         return self.fds.index(fd)
 
 
-def pack(facts: tuple[Any, ...], *, asleep: bool, watched: int) -> bytes:
+def pack(facts: tuple[Any, ...], *, asleep: bool, watched: int, init: int) -> bytes:
     """The message: `watched` says how many of the descriptors end the monitor's sleep."""
-    return (ASLEEP if asleep else AWAKE) + bytes((watched,)) + marshal.dumps(facts)
+    head = (ASLEEP if asleep else AWAKE) + bytes((watched,)) + init.to_bytes(4, "big")
+    return head + marshal.dumps(facts)
+
+
+def init(data: bytes) -> int:
+    """The pid of the container's init."""
+    return int.from_bytes(data[2:_HEAD], "big")
 
 
 def watched(data: bytes) -> int:

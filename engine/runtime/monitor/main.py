@@ -66,14 +66,14 @@ def serve(
     listener = _socket.socket(fileno=fds[0])
     listener.listen(BACKLOG)  # again: the name its clients see is that of who did it last
     if handover.asleep(data):
-        sleep(source, builder_pid, fds[: handover.watched(data)])
+        sleep(source, builder_pid, handover.init(data), fds[: handover.watched(data)])
     source.close()
     gc.enable()
     live(layout, listener, data, fds)
     return True
 
 
-def sleep(source: _socket.socket, builder_pid: int, fds: Sequence[int]) -> None:
+def sleep(source: _socket.socket, builder_pid: int, init: int, fds: Sequence[int]) -> None:
     """Return when one of `fds` has something; sees the builder off meanwhile."""
     poll = select.poll()
     end = source.fileno()
@@ -81,7 +81,18 @@ def sleep(source: _socket.socket, builder_pid: int, fds: Sequence[int]) -> None:
         poll.register(fd, select.POLLIN)
     while poll.poll()[0][0] == end:
         os.waitpid(builder_pid, 0)  # it has closed its end, so it is as good as gone
+        reap_others(init)
         poll.unregister(end)
+
+
+def reap_others(init: int) -> None:
+    """What was cloned for the container, but for its init, and has ended.
+
+    An init that was made ahead and did not suit, for one, or who helped this one into a namespace.
+    """
+    dead = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    while (found := os.waitid(os.P_ALL, 0, dead)) is not None and found.si_pid != init:
+        os.waitpid(found.si_pid, 0)
 
 
 def live(layout: Layout, listener: _socket.socket, data: bytes, fds: list[int]) -> None:

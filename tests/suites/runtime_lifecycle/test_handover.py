@@ -1,5 +1,6 @@
 """From the builder, which answers until a container is started, to the monitor: nothing is lost."""
 
+import _socket
 import asyncio
 import os
 import re
@@ -21,8 +22,10 @@ from engine.errors import (
     NotRunning,
 )
 from engine.runtime import state, wire
+from engine.runtime.cgroups import detect
 from engine.runtime.connection import Message, Streams, connect, result
 from engine.runtime.launcher import Launcher, Monitor, read_exit_record
+from engine.runtime.monitor import handover
 from engine.runtime.monitor.session import LINGER
 
 from .conftest import Host, bounded, log_text, process, read_all, read_until, until, until_quiet
@@ -477,3 +480,31 @@ async def test_program_and_monitor_hold_what_they_need(host: Host, launcher: Lau
     asleep.remove("socket")  # by which the builder's message came
     awake = sorted([*asleep, "anon_inode:[eventpoll]", "pipe", "pipe"])  # its loop
     await until(lambda: descriptors(monitor.monitor_pid) == awake)
+
+
+async def test_what_was_made_ahead_in_vain_is_no_zombie(host: Host, launcher: Launcher) -> None:
+    parent = f"{host.cgroup_parent}/deeper"  # nothing waits in there
+    monitor = await host.create(launcher, "c1", ["sleep", "1000"], cgroup_parent=parent)
+    try:
+        await monitor.start()
+        await handed_over(monitor)
+    finally:
+        await monitor.kill(9)
+        await bounded(monitor.wait())
+        await monitor.delete()
+        for hierarchy in detect().hierarchies:
+            if hierarchy.writable:
+                Path(hierarchy.base, parent).rmdir()
+
+
+def test_a_message_larger_than_the_socket_takes_goes_by_file() -> None:
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    ours.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, 1)
+    try:
+        handover.send(ours, bytes(100_000), (0,))
+        data, fds = handover.receive(theirs)
+    finally:
+        ours.close()
+        theirs.close()
+    assert (data, len(fds)) == (bytes(100_000), 1)
+    os.close(fds[0])
