@@ -17,6 +17,10 @@ from tests.system.daemons import Daemon, busybox_rootfs
 pytestmark = [pytest.mark.root, pytest.mark.dockerd]
 
 IMAGE = "bb:1"
+# On a machine with cgroup v2 the container's own cgroup is the whole of its view.
+PIDS_MAX = "/sys/fs/cgroup/pids/pids.max"
+if not Path("/sys/fs/cgroup/pids").is_dir():
+    PIDS_MAX = "/sys/fs/cgroup/pids.max"
 BERTH = Path(sys.executable).with_name("berth-runtime")
 
 
@@ -94,9 +98,7 @@ def test_a_terminal(docker: Docker) -> None:
 
 
 def test_limits_and_privileges_reach_the_kernel(docker: Docker) -> None:
-    script = (
-        "cat /sys/fs/cgroup/pids/pids.max; grep -E 'CapEff|Seccomp:|NoNewPrivs' /proc/self/status"
-    )
+    script = f"cat {PIDS_MAX}; grep -E 'CapEff|Seccomp:|NoNewPrivs' /proc/self/status"
     options = ("--pids-limit", "77", "--security-opt", "no-new-privileges", "--cap-drop", "ALL")
     out = docker.run("--rm", *options, IMAGE, "sh", "-c", script)[1].split()
     assert out == ["77", "CapEff:", "0000000000000000", "NoNewPrivs:", "1", "Seccomp:", "2"]
@@ -115,7 +117,7 @@ def test_pause_update_top_and_stop(docker: Docker) -> None:
     assert docker.daemon.state(name)["Status"] == "paused"
     docker("unpause", name)
     docker("update", "--pids-limit", "50", name)
-    assert docker("exec", name, "cat", "/sys/fs/cgroup/pids/pids.max")[1] == "50\n"
+    assert docker("exec", name, "cat", PIDS_MAX)[1] == "50\n"
     assert "while" in docker("top", name)[1]
     docker("stop", "-t", "10", name)
     assert docker.daemon.state(name)["ExitCode"] == 7
