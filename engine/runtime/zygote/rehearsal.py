@@ -8,6 +8,8 @@ monitor. The part of the builder, of init and of the engine is taken by a proces
 import _socket
 import gc
 import os
+import stat
+import time
 from typing import NoReturn
 
 from engine.errors import EngineError
@@ -25,6 +27,10 @@ Socket = _socket.socket
 
 _PLACES = ("/dev/shm", "/run", "/tmp")
 """Where a directory of its own is made for a moment."""
+
+_PREFIX = "berth-rehearsal-"
+_STALE = 60.0
+"""Seconds after which a directory that nobody writes to is what a killed zygote has left."""
 
 _LOG, _EXIT = "log", "exit.json"
 _ANSWER = 4096
@@ -54,8 +60,9 @@ def play(layout: Layout, rounds: int) -> None:
 
 def _make_directory() -> str | None:
     for place in _PLACES:
-        path = f"{place}/berth-rehearsal-{os.getpid()}"
+        path = f"{place}/{_PREFIX}{os.getpid()}"
         try:
+            _sweep(place)
             os.mkdir(path, 0o700)
         except OSError:
             continue
@@ -63,10 +70,30 @@ def _make_directory() -> str | None:
     return None
 
 
+def _sweep(place: str) -> None:
+    for name in os.listdir(place):
+        path = f"{place}/{name}"
+        if name.startswith(_PREFIX) and _is_stale(path):
+            _remove(path)
+
+
+def _is_stale(path: str) -> bool:
+    """Only of a directory of this user's own: anybody may put names and links there."""
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+    return own and status.st_mtime < time.time() - _STALE
+
+
 def _remove(directory: str) -> None:
-    for name in os.listdir(directory):
-        bundle.unlink(f"{directory}/{name}")
-    os.rmdir(directory)  # noqa: PTH106 (no monitor pays for pathlib)
+    try:
+        for name in os.listdir(directory):
+            bundle.unlink(f"{directory}/{name}")
+        os.rmdir(directory)  # noqa: PTH106 (no monitor pays for pathlib)
+    except OSError:
+        pass  # somebody else was quicker, or has put something there
 
 
 def _descriptors() -> set[int]:

@@ -4,6 +4,7 @@ import _socket
 import asyncio
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -508,3 +509,22 @@ def test_a_message_larger_than_the_socket_takes_goes_by_file() -> None:
         theirs.close()
     assert (data, len(fds)) == (bytes(100_000), 1)
     os.close(fds[0])
+
+
+async def test_what_a_killed_zygote_has_left_is_removed_by_the_next(
+    host: Host, request: pytest.FixtureRequest
+) -> None:
+    left, foreign, link = (Path(f"/dev/shm/berth-rehearsal-t{os.getpid()}{n}") for n in "123")
+    elsewhere = host.directory / "elsewhere"
+    for path in (left, foreign, elsewhere):
+        request.addfinalizer(lambda path=path: shutil.rmtree(path, ignore_errors=True))
+        path.mkdir()
+        (path / "log").write_text("")
+    link.symlink_to(elsewhere)
+    request.addfinalizer(link.unlink)
+    os.chown(foreign, 12345, 12345)
+    for path in (left, foreign, elsewhere):
+        os.utime(path, (0, 0))
+    await host.launcher()
+    assert not left.exists()
+    assert (foreign / "log").exists() and (elsewhere / "log").exists()
