@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import crowd, logs, memory, start, steps, sweep
+from bench import crowd, logs, memory, sides, start, steps, sweep
 
 DISK_BYTES = 8 << 30
 
@@ -76,6 +76,7 @@ def scratch_disk() -> Iterator[Path]:
         finally:
             subprocess.run(["umount", "-l", str(disk)], check=True)
     finally:
+        sides.forget()
         shutil.rmtree(folder, ignore_errors=True)
 
 

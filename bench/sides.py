@@ -24,17 +24,21 @@ IMAGE = "bench:1"
 MIB = 1 << 20
 
 
+_places: list[Path] = []
+
+
 def in_memory(folder: Path) -> None:
     """Have `folder` on a tmpfs, as /run is on a real machine; `forget` removes it."""
     place = Path(tempfile.mkdtemp(prefix="berth-bench-", dir="/dev/shm"))
+    _places.append(place)
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.symlink_to(place)
 
 
-def forget(folder: Path) -> None:
+def forget() -> None:
     """Remove what `in_memory` has made."""
-    shutil.rmtree(folder.resolve(), ignore_errors=True)
-    folder.unlink(missing_ok=True)
+    while _places:
+        shutil.rmtree(_places.pop(), ignore_errors=True)
 
 
 def unpack_rootfs(folder: Path) -> None:
@@ -82,7 +86,6 @@ class RuntimeSide:
         trace: TracebackType | None,
     ) -> None:
         await self.launcher.close()
-        forget(self.folder / "run")
         remove_cgroups(CGROUP_PARENT)
 
     def options(self, identity: str) -> CreateOptions:
@@ -143,9 +146,6 @@ class RuncSide:
         assert code == 0, code
         return {"runc run → exit": (time.perf_counter() - began) * 1e3}
 
-    def close(self) -> None:
-        forget(self.state)
-
 
 class UnshareSide:
     """`unshare` and `chroot`: new namespaces and nothing else, the floor of what a start costs."""
@@ -170,10 +170,9 @@ class ApiSide:
     def __init__(self, kind: str, folder: Path) -> None:
         self.kind = kind
         self.daemon = Daemon(kind, folder)
-        self.run_dir = folder / ("run" if kind == "berth" else "exec")
 
     async def __aenter__(self) -> Self:
-        in_memory(self.run_dir)
+        in_memory(self.daemon.folder / ("run" if self.kind == "berth" else "exec"))
         await asyncio.to_thread(self.daemon.start)
         rootfs = busybox_rootfs()
         await asyncio.to_thread(self.daemon.docker, "import", "-", IMAGE, input=rootfs)
@@ -188,9 +187,7 @@ class ApiSide:
         trace: TracebackType | None,
     ) -> None:
         await self.session.close()
-        place = self.run_dir.resolve()
         await asyncio.to_thread(self.daemon.close)
-        forget(place)
 
     async def call(
         self,

@@ -45,7 +45,6 @@ async def runtime(folder: Path, options: argparse.Namespace) -> None:
         floor = UnshareSide(berth.rootfs)
         sides = {"runc": runc.run, "unshare": floor.run, "berth": berth.run}
         await measure("Runtime: request → exit of /bin/true", sides, "runc run → exit", options)
-        runc.close()
 
 
 async def engines(folder: Path, options: argparse.Namespace) -> None:
