@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.runtime import state
+from engine.runtime import forkserver, state
 from engine.runtime.cgroups import Manager, detect
 from engine.runtime.launcher import Launcher
+from tests.conftest import SLOWDOWN
 
 from . import differences
 from .host import BOUND, Host, make_rootfs, missing, until
@@ -32,6 +33,12 @@ if find_spec("engine.ociruntime"):
 QUICK = {f"runtime_lifecycle/test_{name}.py" for name in ("life", "exec", "spec_hooks")}
 # For whoever works on one of them: BERTH_TEST_RUNTIMES=berth,runc
 CHOSEN = os.environ.get("BERTH_TEST_RUNTIMES", ",".join(RUNTIMES)).split(",")
+
+
+# An emulated machine under load needs longer than any host that runs containers.
+forkserver.READY_BOUND *= SLOWDOWN
+forkserver.SEND_BOUND *= SLOWDOWN
+forkserver.END_BOUND *= SLOWDOWN
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
