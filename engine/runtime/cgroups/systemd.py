@@ -123,6 +123,8 @@ class Scope(Manager):
         try:
             with _connected(self._user) as bus:
                 _job(bus, "StopUnit", "ss", (self.unit, "replace"))
+        except Unavailable:
+            pass  # nothing is left but a name, which systemd forgets when it sees the scope empty
         except BusError as error:
             if error.name not in _UNKNOWN:
                 raise RuntimeFailure(f"systemd does not stop {self.unit}: {error}") from error

@@ -207,6 +207,18 @@ def test_without_a_bus_its_own_socket_serves(
     assert shown(other.unit, "ActiveState") == "active"
     other.kill()
     other.remove()
+    eventually(lambda: shown(other.unit, "LoadState") == "not-found")
+
+
+def test_a_systemd_that_does_not_answer_keeps_nothing(
+    scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(systemd, "_SYSTEM", ("/run/nothing",))
+        scope.kill()
+        scope.remove()
+    assert not scope.exists()
+    eventually(lambda: shown(scope.unit, "LoadState") == "not-found")
 
 
 def test_without_systemd_the_places_are_named(
