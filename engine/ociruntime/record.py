@@ -156,7 +156,11 @@ def start_time(pid: int) -> int | None:
 
 def _freezers(pid: int) -> list[str]:
     """Files that tell whether `pid` is frozen: on v1 of its freezer, on v2 of its cgroup."""
-    text = (bundle.read_bytes(f"/proc/{pid}/cgroup") or b"").decode(errors="surrogateescape")
+    try:
+        data = bundle.read_bytes(f"/proc/{pid}/cgroup")
+    except ProcessLookupError:
+        data = None  # it ended between the opening and the reading
+    text = (data or b"").decode(errors="surrogateescape")
     places = dict(line.split(":", 2)[1:] for line in text.splitlines())
     found = []
     if "freezer" in places:

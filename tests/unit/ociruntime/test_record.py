@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,16 @@ def test_what_nobody_makes_any_more_has_stopped(tmp_path: Path) -> None:
 def test_no_such_container(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match='container "c" does not exist'):
         Store(str(tmp_path)).find("c")
+
+
+def test_a_process_that_ends_while_it_is_looked_at_is_not_frozen(tmp_path: Path) -> None:
+    """Between the opening of its /proc/PID/cgroup and the reading, in some rounds of many."""
+    for _ in range(150):
+        pid = os.posix_spawn("/bin/true", ["true"], {})
+        reaper = threading.Thread(target=os.waitpid, args=(pid, 0))
+        reaper.start()
+        kept = Record("one", str(tmp_path))
+        kept.pid = pid
+        while Path(f"/proc/{pid}").exists():
+            assert not kept.is_frozen()
+        reaper.join()
