@@ -122,18 +122,15 @@ async def test_an_exec_that_was_lost_with_its_container_is_255(
     world: World, tmp_path: Path
 ) -> None:
     key, session = await _exec(world, tmp_path, "exit 0")
-    try:
-        await world.lose(key)
-        containers = await world.open()
-        found = containers.exec_inspect(session)
-        assert (found.running, found.exit_code) == (False, 255)
-        await containers.remove(key)
-        with pytest.raises(NotFound):
-            containers.exec_inspect(session)
-        with pytest.raises(NotFound):
-            (await world.reopen()).exec_inspect(session)
-    finally:
-        (tmp_path / "go").touch()  # the fake's program is in no namespace it could end with
+    await world.lose(key)
+    containers = await world.open()
+    found = containers.exec_inspect(session)
+    assert (found.running, found.exit_code) == (False, 255)
+    await containers.remove(key)
+    with pytest.raises(NotFound):
+        containers.exec_inspect(session)
+    with pytest.raises(NotFound):
+        (await world.reopen()).exec_inspect(session)
 
 
 async def _exec(world: World, folder: Path, then: str) -> tuple[str, str]:
