@@ -249,6 +249,9 @@ class FakeMonitor:
         """End with everything, and without a word."""
         self._is_gone = True
         _end_session(self.pid)
+        for session in self._execs.values():
+            _end_session(session.pid)
+            await session.wait()
         if self._running is not None:
             await self._running
 
