@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -24,6 +25,13 @@ def eventually(probe: Callable[[], T], *, seconds: float = 10.0, what: str = "")
         if time.monotonic() > deadline:
             pytest.fail(f"not within {seconds} s: {what or probe}; last answer: {answer!r}")
         time.sleep(0.02)
+
+
+def pytest_configure() -> None:
+    """Programs of tests inherit what this process ignores: after nohup, the signal a test sends."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
