@@ -1,6 +1,7 @@
 """Removing what is left of a container: its monitor, its processes, its cgroup, its bundle."""
 
 import os
+import select
 import shutil
 import signal
 import time
@@ -34,25 +35,50 @@ def discard(container_id: str, bundle_path: str, cgroup: str) -> None:
 
 
 def _end_monitor(known: state.State) -> None:
-    """Kill the monitor if it is still that process; the kernel then kills its init."""
-    try:
-        process = os.pidfd_open(known.monitor_pid)
-    except ProcessLookupError:
-        return
+    """Kill the monitor if it is still that process, with its builder and init.
+
+    The kernel would kill those two as well, but not before this returns: a builder in the middle
+    of something could still make a cgroup or a file that has just been removed.
+    """
+    processes = _open(known.monitor_pid)
     try:
         if known.monitor_alive():
-            signal.pidfd_send_signal(process, signal.SIGKILL)
-            _wait_gone(known)
-    except ProcessLookupError:
-        pass  # it ended by itself, which is what we want
+            for pid in _children(known.monitor_pid):
+                processes += _open(pid)
+            _kill(processes)
     finally:
-        os.close(process)
+        for process in processes:
+            os.close(process)
 
 
-def _wait_gone(known: state.State) -> None:
-    deadline = time.monotonic() + MONITOR_BOUND
-    while known.monitor_alive() and time.monotonic() < deadline:
-        time.sleep(0.005)
+def _open(pid: int) -> list[int]:
+    """A pidfd, or nothing when the process has ended by itself, which is what we want."""
+    try:
+        return [os.pidfd_open(pid)]
+    except ProcessLookupError:
+        return []
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        data = bundle.read_bytes(f"/proc/{pid}/task/{pid}/children")
+    except ProcessLookupError:
+        return []
+    return [int(word) for word in (data or b"").split()]
+
+
+def _kill(processes: list[int]) -> None:
+    """The monitor first, so that it starts nothing for what ends; waits for all."""
+    poll = select.poll()
+    for process in processes:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(process, signal.SIGKILL)
+        poll.register(process, select.POLLIN)
+    left, deadline = len(processes), time.monotonic() + MONITOR_BOUND
+    while left and (seconds := deadline - time.monotonic()) > 0:
+        for process, _ in poll.poll(seconds * 1000):
+            poll.unregister(process)
+            left -= 1
 
 
 def monitor_log(bundle_path: str) -> str:

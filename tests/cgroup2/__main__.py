@@ -64,7 +64,7 @@ def _suites(*, quick: bool) -> list[str]:
 def _command(arguments: list[str]) -> list[str]:
     return [
         *(sys.executable, "-m", "pytest", "-m", "not slow and not timing"),
-        *("-p", "no:cacheprovider", "--basetemp", "/run/t", "--timeout", str(120 * SLOWDOWN)),
+        *("-p", "no:cacheprovider", "--basetemp", "/run/scratch/t", "--timeout", str(120 * SLOWDOWN)),
         *("--durations", "15", *arguments),
     ]
 
@@ -75,7 +75,7 @@ def _environment() -> dict[str, str]:
         "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
         "HOME": "/root",
         "LANG": "C.UTF-8",
-        "TMPDIR": "/run/tmp",
+        "TMPDIR": "/run/scratch/tmp",
         "COLUMNS": "120",
         "PYTHONUNBUFFERED": "1",
         "BERTH_TEST_SLOWDOWN": str(SLOWDOWN),

@@ -14,7 +14,10 @@ $b mount -t tmpfs -o mode=755 rw /rw
 $b mkdir /rw/upper /rw/work
 $b mount -t overlay -o lowerdir=/lower,upperdir=/rw/upper,workdir=/rw/work root /root
 $b mount -t tmpfs -o mode=755,nosuid,nodev run /root/run
-$b mkdir -p /root/run/berth-test /root/run/tmp /root/run/systemd/system
+$b mkdir -p /root/run/berth-test /root/run/scratch /root/run/systemd/system
+# What tests make is looked at with device nodes and set-uid programs in it, which /run forbids.
+$b mount -t tmpfs -o mode=755 scratch /root/run/scratch
+$b mkdir /root/run/scratch/tmp
 $b mount -t virtiofs out /root/run/berth-test || { echo "init: no way back"; $b poweroff -f; }
 $b cp /root/run/berth-test/berth-test.* /root/run/systemd/system
 # /tmp may hold the project, and nothing of the host's set-up is needed.

@@ -528,3 +528,17 @@ async def test_what_a_killed_zygote_has_left_is_removed_by_the_next(
     await host.launcher()
     assert not left.exists()
     assert (foreign / "log").exists() and (elsewhere / "log").exists()
+
+
+async def test_a_discarded_container_has_no_builder_left(host: Host, launcher: Launcher) -> None:
+    """One that was still at work would make again what has just been removed."""
+    monitor = await host.create(launcher, "c1", ["sleep", "1000"])
+    path = Path(f"/proc/{monitor.monitor_pid}/task/{monitor.monitor_pid}/children")
+    children = [int(word) for word in path.read_text().split()]
+    assert monitor.pid in children
+    assert len(children) == 2
+    for child in children:
+        os.kill(child, signal.SIGSTOP)
+    await launcher.discard("c1", host.bundle("c1"))
+    assert [state.start_time(child) for child in children] == [None, None]
+    assert not host.bundle("c1").exists()
