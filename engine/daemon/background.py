@@ -11,6 +11,7 @@ from pathlib import Path
 from engine.daemon import client, lock
 from engine.daemon.options import Options
 from engine.errors import RuntimeFailure, Unavailable
+from engine.runtime import signals
 
 START_SECONDS = 20.0
 STOP_SECONDS = 20.0
@@ -48,7 +49,7 @@ def stop(options: Options) -> int:
         print("no engine is running")
         return 0
     try:
-        process = os.pidfd_open(pid)
+        process = signals.pidfd_open(pid)
     except ProcessLookupError:
         print("no engine is running")
         return 0

@@ -15,7 +15,7 @@ _BOUND_S = 10.0
 def end(kept: Record) -> None:
     """Kill the container's first process, and wait for its end. Raises RuntimeFailure."""
     try:
-        process = os.pidfd_open(kept.pid) if kept.pid else -1
+        process = signals.pidfd_open(kept.pid) if kept.pid else -1
     except ProcessLookupError:
         return
     if process < 0:

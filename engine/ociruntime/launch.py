@@ -6,7 +6,7 @@ from engine.errors import Conflict
 from engine.ociruntime import record
 from engine.ociruntime.record import Record
 from engine.ociruntime.report import Report
-from engine.runtime import bundle, gate
+from engine.runtime import bundle, gate, signals
 
 _REFUSALS = {
     record.RUNNING: "cannot start an already running container",
@@ -24,7 +24,7 @@ def launch(kept: Record, report: Report) -> None:
         text = _REFUSALS.get(status, f"cannot start a container in the {status} state")
         raise Conflict(text)
     forwarder = _forwarder(kept)
-    pidfd = os.pidfd_open(kept.pid)
+    pidfd = signals.pidfd_open(kept.pid)
     try:
         _release(kept)
         _poststart(kept, report)

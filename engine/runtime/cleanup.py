@@ -7,7 +7,7 @@ import signal
 import time
 from contextlib import suppress
 
-from engine.runtime import bundle, late, slots, state
+from engine.runtime import bundle, late, signals, slots, state
 from engine.runtime.cgroups import detect
 
 MONITOR_BOUND = 5.0
@@ -54,7 +54,7 @@ def _end_monitor(known: state.State) -> None:
 def _open(pid: int) -> list[int]:
     """A pidfd, or nothing when the process has ended by itself, which is what we want."""
     try:
-        return [os.pidfd_open(pid)]
+        return [signals.pidfd_open(pid)]
     except ProcessLookupError:
         return []
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from engine import errors
-from engine.runtime import state
+from engine.runtime import signals, state
 
 TOLD_BOUND = 2.0
 """Seconds between the end of a process that was executed and its monitor's word of it."""
@@ -81,7 +81,7 @@ class FoundExec:
 
 def open_process(pid: int) -> int | None:
     try:
-        return os.pidfd_open(pid)
+        return signals.pidfd_open(pid)
     except ProcessLookupError:
         return None
 

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from engine.daemon.rootless import network
 from engine.daemon.rootless.inside import inhabitants
 from engine.daemon.rootless.programs import Failed, run
+from engine.runtime import signals
 
 SOCKET = "namespaces.sock"
 LOG = "keeper.log"
@@ -149,7 +150,7 @@ def living_monitors(run_dir: str) -> list[int]:
         if known is None or not known.monitor_alive():
             continue
         try:
-            fd = os.pidfd_open(known.monitor_pid)
+            fd = signals.pidfd_open(known.monitor_pid)
         except ProcessLookupError:
             continue
         if known.monitor_alive():  # and not another that took its pid
@@ -179,7 +180,7 @@ def _await_one(pids: Sequence[int], force: bool, deadline: float) -> None:
     poll, held = select.poll(), []
     for pid in pids:
         try:
-            held.append(os.pidfd_open(pid))
+            held.append(signals.pidfd_open(pid))
             if force:
                 os.kill(pid, 9)
         except ProcessLookupError:

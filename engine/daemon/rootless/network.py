@@ -49,7 +49,7 @@ class Network:
         self._started = time.monotonic()
         try:
             pid = self._slirp() if self.name == SLIRP else self._pasta()
-            self._process = os.pidfd_open(pid)
+            self._process = signals.pidfd_open(pid)
             self.failure = ""
         except (Failed, OSError) as error:
             self.failure = str(error)
@@ -128,7 +128,7 @@ class Network:
         pid = stale(self._pid_file)
         if pid is None:
             return
-        process = os.pidfd_open(pid)
+        process = signals.pidfd_open(pid)
         try:
             signals.pidfd_send_signal(process, signals.SIGTERM)
             waiting = select.poll()

@@ -13,6 +13,7 @@ from engine.ociruntime import groups, record, store
 from engine.ociruntime.commands import Call
 from engine.ociruntime.record import Record
 from engine.ociruntime.store import Store
+from engine.runtime import signals
 from engine.runtime.cgroups import BlockStats, CpuStats, Manager, MemoryStats, Stats
 from engine.runtime.cgroups.stats import Stall
 
@@ -49,7 +50,7 @@ def _tell(kind: str, kept: Record, data: dict[str, Any] | None) -> None:
 
 def _follow(kept: Record, group: Manager, interval: float) -> None:
     """Until the container's end. The OOM watch wakes for more than kills: they are counted."""
-    process, oom = os.pidfd_open(kept.pid), group.oom_fd()
+    process, oom = signals.pidfd_open(kept.pid), group.oom_fd()
     poll = select.poll()
     poll.register(process, select.POLLIN)
     if oom is not None:

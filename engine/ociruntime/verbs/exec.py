@@ -37,7 +37,7 @@ def _target(kept: Record, call: Call) -> int:
     if status == record.PAUSED and not call.options.flag("ignore-paused"):
         raise Conflict("cannot exec in a paused container (use --ignore-paused to override)")
     try:
-        target = os.pidfd_open(kept.pid) if kept.pid else -1
+        target = signals.pidfd_open(kept.pid) if kept.pid else -1
     except ProcessLookupError:
         target = -1
     if target < 0 or not kept.alive():  # asked only now: the descriptor is of that process

@@ -8,6 +8,7 @@ from engine.ociruntime import numbers, record, store
 from engine.ociruntime.commands import Call
 from engine.ociruntime.record import Record
 from engine.ociruntime.store import Store
+from engine.runtime import signals
 
 
 def run(call: Call) -> int:
@@ -24,7 +25,7 @@ def run(call: Call) -> int:
 def _kill(kept: Record, number: int) -> None:
     frozen = number == SIGKILL and kept.alive() and kept.is_frozen()
     try:
-        process = os.pidfd_open(kept.pid) if kept.pid else -1
+        process = signals.pidfd_open(kept.pid) if kept.pid else -1
     except ProcessLookupError:
         process = -1
     try:
