@@ -46,16 +46,15 @@ def write_atomic(path: str, data: bytes, *, durable: bool) -> None:
 
 
 def sync(path: str) -> None:
-    """Wait until the disk has the file, and the directory its name; one that has gone is fine."""
-    for name in (path, path.rpartition("/")[0]):
-        try:
-            descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    """Wait until the disk has the file; one that has gone is fine."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def unlink(path: str) -> None:
