@@ -64,7 +64,14 @@ def _suites(*, quick: bool) -> list[str]:
 def _command(arguments: list[str]) -> list[str]:
     return [
         *(sys.executable, "-m", "pytest", "-m", "not slow and not timing"),
-        *("-p", "no:cacheprovider", "--basetemp", "/run/scratch/t", "--timeout", str(120 * SLOWDOWN)),
+        *(
+            "-p",
+            "no:cacheprovider",
+            "--basetemp",
+            "/run/scratch/t",
+            "--timeout",
+            str(120 * SLOWDOWN),
+        ),
         *("--durations", "15", *arguments),
     ]
 
