@@ -4,24 +4,20 @@ import json
 import os
 import shutil
 import socket
-import tarfile
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import eventually
-from tests.system.unprivileged import Unprivileged
+from tests.system.unprivileged import IMAGE, TRAP, Unprivileged, owner, pid_of
 
 pytestmark = pytest.mark.root
 
-IMAGE = "bb:1"
 WITHOUT_CGROUP = pytest.mark.skipif(
     Path("/sys/fs/cgroup/cgroup.controllers").exists(),
     reason="about cgroup v1, which is never a user's; v2 may be delegated",
 )
-TRAP = "trap 'exit 7' TERM; echo up; while :; do sleep 0.05; done"
 
 
 @pytest.fixture(scope="module")
@@ -43,29 +39,6 @@ def started(user: Unprivileged) -> Iterator[Unprivileged]:
     user.berth("start")
     if ids := user.docker("ps", "-aq").stdout.split():
         user.docker("rm", "-f", *ids)
-
-
-@pytest.fixture
-def single(rootfs_tar: bytes) -> Iterator[Unprivileged]:
-    """A user without sub-ids."""
-    made = Unprivileged(sub_ids=False)
-    try:
-        made.berth("start")
-        made.docker("import", "-", IMAGE, input=rootfs_tar)
-        yield made
-    finally:
-        made.close()
-
-
-def pid_of(user: Unprivileged, name: str) -> int:
-    state = json.loads(user.docker("inspect", "-f", "{{json .State}}", name).stdout)
-    assert state["Running"], state
-    return int(state["Pid"])
-
-
-def owner(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("Uid:")).split()[1])
 
 
 def namespace(pid: int) -> str:
@@ -382,26 +355,6 @@ def test_half_a_delegation_is_none(rootfs_tar: bytes) -> None:
         assert not [path for path in given.iterdir() if path.is_dir()]
     finally:
         made.close()
-
-
-def test_one_id_is_enough(single: Unprivileged) -> None:
-    tar = BytesIO()
-    with tarfile.open(fileobj=tar, mode="w") as archive:
-        entry = tarfile.TarInfo("srv")
-        entry.type, entry.mode, entry.uid, entry.gid = tarfile.DIRTYPE, 0o755, 33, 33
-        archive.addfile(entry)
-    single.docker("import", "-", "others:1", input=tar.getvalue())
-    single.docker("run", "-d", "--name", "box", IMAGE, "sh", "-c", TRAP)
-    assert owner(pid_of(single, "box")) == single.uid
-    assert single.docker("exec", "-t", "box", "id", "-u").stdout.strip() == "0"
-    refused = single.docker("run", "--rm", "-u", "33", IMAGE, "true", check=False)
-    assert "/etc/subuid" in refused.stderr
-    info = json.loads(single.docker("info", "-f", "{{json .Warnings}}").stdout)
-    assert any("usermod --add-subuids" in warning for warning in info)
-    single.berth("stop")
-    single.berth("start")
-    single.docker("stop", "box")
-    assert single.docker("wait", "box").stdout == "7\n"
 
 
 def test_doctor_says_what_is_missing(user: Unprivileged) -> None:

@@ -4,6 +4,7 @@ The host's users, sub-ids and devices stay as they are.
 """
 
 import itertools
+import json
 import os
 import shlex
 import shutil
@@ -15,6 +16,9 @@ from pathlib import Path
 
 from tests.conftest import eventually
 from tests.system.daemons import ROOT, is_removed
+
+IMAGE = "bb:1"
+TRAP = "trap 'exit 7' TERM; echo up; while :; do sleep 0.05; done"
 
 COUNT = 65536
 NAME = "berth-nobody"
@@ -228,3 +232,14 @@ def _reachable(place: Path) -> list[str]:
         quoted = shlex.quote(str(source))
         lines += [f"mkdir -p {quoted}", f"mount --bind {place}/{number} {quoted}"]
     return lines
+
+
+def pid_of(user: Unprivileged, name: str) -> int:
+    state = json.loads(user.docker("inspect", "-f", "{{json .State}}", name).stdout)
+    assert state["Running"], state
+    return int(state["Pid"])
+
+
+def owner(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("Uid:")).split()[1])
