@@ -107,7 +107,10 @@ async def test_a_start_and_another_verb_at_once(daemon: Daemon, other: str) -> N
         key = await create(client)
         said = await ask_at_once(client, key, ["start", other] * 2)
         if other == "start":
-            assert sorted(status for _, status, _ in said) == [204, 304, 304, 304]
+            statuses = sorted(status for _, status, _ in said)
+            # dockerd says 204 as well to who waited for its lock while another one started it.
+            allowed = (1,) if daemon.kind == "berth" else range(1, 5)
+            assert statuses in [[204] * done + [304] * (4 - done) for done in allowed]
         await check_whole(client, key)
 
 
