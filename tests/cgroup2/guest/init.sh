@@ -25,6 +25,9 @@ for unit in tmp.mount systemd-tmpfiles-setup.service systemd-timesyncd.service \
     systemd-update-utmp.service; do
     $b ln -s /dev/null "/root/run/systemd/system/$unit"
 done
+# A reload would forget what the command line says, and write on the tests' console.
+$b mkdir /root/run/systemd/system.conf.d
+printf '[Manager]\nShowStatus=no\n' >/root/run/systemd/system.conf.d/quiet.conf
 $b umount /proc /sys
 exec $b switch_root /root /lib/systemd/systemd --unit=berth-test.target \
     --show-status=0 --log-level=crit --log-target=console
