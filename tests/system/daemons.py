@@ -1,5 +1,6 @@
 """The two daemons that one docker CLI drives in the system tests: berth's engine and dockerd."""
 
+import itertools
 import json
 import os
 import shutil
@@ -23,6 +24,8 @@ APPLETS = (
     "nohup setsid trap whoami pwd ip find df free chroot unshare readlink chmod chown date vi sync"
 ).split()
 
+_made = itertools.count(1)
+
 
 @dataclass
 class Daemon:
@@ -32,7 +35,8 @@ class Daemon:
     folder: Path
     process: subprocess.Popen[bytes] | None = None
     environment: dict[str, str] = field(default_factory=dict)
-    parent: str = CGROUP_PARENT
+    parent: str = field(default_factory=lambda: f"{CGROUP_PARENT}-{next(_made)}")
+    """The cgroup of its containers alone: it is removed with the daemon."""
 
     @property
     def socket(self) -> Path:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import eventually
 from tests.system.conftest import IMAGE
-from tests.system.daemons import CGROUP_PARENT, ROOT, Daemon
+from tests.system.daemons import ROOT, Daemon
 
 pytestmark = pytest.mark.root
 
@@ -165,13 +165,13 @@ def test_a_damaged_bundle_is_named_and_the_rest_works(own_berth: Daemon) -> None
     assert identity[:12] in own_berth.log()
 
 
-def footprint(folder: Path) -> dict[str, int]:
+def footprint(daemon: Daemon) -> dict[str, int]:
     """What a container could leave behind: mounts, cgroups, processes.
 
     Cgroups in which the engine has a container ready ahead do not count: there are always two.
     """
-    mounts = Path("/proc/self/mountinfo").read_text().count(str(folder))
-    groups = [path for path in Path("/sys/fs/cgroup").glob(f"*/{CGROUP_PARENT}/*") if path.is_dir()]
+    mounts = Path("/proc/self/mountinfo").read_text().count(str(daemon.folder))
+    groups = [path for path in Path("/sys/fs/cgroup").glob(f"*/{daemon.parent}/*") if path.is_dir()]
     ready = {path.name for path in groups if path.match("pids/*/spare-*")}
     return {"mounts": mounts, "cgroups": len([path for path in groups if path.name not in ready])}
 
@@ -186,13 +186,13 @@ def test_nothing_is_left_of_a_removed_container(own_berth: Daemon) -> None:
         return sorted(found)
 
     own_berth.docker("run", "--rm", IMAGE, "true")
-    eventually(lambda: footprint(own_berth.folder)["cgroups"] == 0 or None, what="cgroups gone")
-    before, files_before = footprint(own_berth.folder), files()
+    eventually(lambda: footprint(own_berth)["cgroups"] == 0 or None, what="cgroups gone")
+    before, files_before = footprint(own_berth), files()
     for number in range(5):
         own_berth.docker("run", "-d", "--name", f"n{number}", "-m", "64m", IMAGE, "sleep", "1000")
     own_berth.docker("run", "--name", "fails", IMAGE, "/nosuch", check=False)
     own_berth.docker("rm", "-f", "fails", *(f"n{number}" for number in range(5)))
-    eventually(lambda: footprint(own_berth.folder) == before or None, what="nothing left")
+    eventually(lambda: footprint(own_berth) == before or None, what="nothing left")
     eventually(lambda: files() == files_before or None, what="no file left")
 
 
