@@ -16,6 +16,8 @@ MONITOR_BOUND = 5.0
 def discard(container_id: str, bundle_path: str, cgroup: str) -> None:
     """Leave nothing behind; blocking, idempotent. Something already gone is fine.
 
+    With no `cgroup` none is removed: it never was this container's.
+
     Raises:
         RuntimeFailure: a process outlived SIGKILL.
         OSError: the cgroup or the bundle cannot be removed.
@@ -23,15 +25,20 @@ def discard(container_id: str, bundle_path: str, cgroup: str) -> None:
     known = state.read(bundle_path)
     if known is not None and known.id == container_id:
         _end_monitor(known)
+    if cgroup:
+        _remove_cgroups(cgroup, known)
+    config = late.read(bundle_path)
+    with suppress(FileNotFoundError):
+        shutil.rmtree(bundle_path)
+    late.poststop(config, container_id, bundle_path)
+
+
+def _remove_cgroups(cgroup: str, known: state.State | None) -> None:
     layout = detect()
     slots.remove(layout, cgroup)
     if known is not None:
         parent = slots.parent_of(cgroup)
         slots.remove(layout, slots.path(parent, known.monitor_pid, known.monitor_start))
-    config = late.read(bundle_path)
-    with suppress(FileNotFoundError):
-        shutil.rmtree(bundle_path)
-    late.poststop(config, container_id, bundle_path)
 
 
 def _end_monitor(known: state.State) -> None:

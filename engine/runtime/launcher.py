@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.errors import Conflict, EngineError, RuntimeFailure, Unavailable
+from engine.errors import AlreadyInUse, Conflict, EngineError, RuntimeFailure, Unavailable
 from engine.runtime import bundle, late, plan, state, wire
 from engine.runtime.cleanup import discard, monitor_log
 from engine.runtime.connection import Message, Streams, connect, result
@@ -133,6 +133,9 @@ class Launcher:
             raise
         try:
             streams, description = await self._launch(streams, request, compiled, options)
+        except AlreadyInUse:  # by somebody else, who is to live on
+            await asyncio.shield(_undo(container_id, options.bundle, ""))
+            raise
         except BaseException:
             await asyncio.shield(_undo(container_id, options.bundle, request.cgroup))
             raise
