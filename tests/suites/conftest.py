@@ -31,6 +31,8 @@ if find_spec("engine.ociruntime"):
 # berth-runtime starts an interpreter for each command, and what it does in a container is the
 # launcher's own code: the rest of the suites is left to `make soak`.
 QUICK = {f"runtime_lifecycle/test_{name}.py" for name in ("life", "exec", "spec_hooks")}
+# Of the cgroup suite this much is asked each time, the rest where there is nothing but cgroup v2.
+_CGROUPS = {f"cgroups/test_{name}.py" for name in ("memory", "living")}
 # For whoever works on one of them: BERTH_TEST_RUNTIMES=berth,runc
 CHOSEN = os.environ.get("BERTH_TEST_RUNTIMES", ",".join(RUNTIMES)).split(",")
 
@@ -57,13 +59,19 @@ def _param(test: str, name: str) -> object:
     if row is not None and row.kind == "not asked":
         return None
     marks = [pytest.mark.root]
-    if name == "berth-runtime" and test.partition("::")[0] not in QUICK:
+    if _is_slow(test.partition("::")[0], name):
         marks.append(pytest.mark.slow)
     if missing() or (name == "runc" and shutil.which("runc") is None):
         marks.append(pytest.mark.skip(reason=missing() or "needs runc: run scripts/test-packages"))
     elif row is not None:
         marks.append(pytest.mark.xfail(reason=row.reason, strict=True))
     return pytest.param(name, marks=marks, id=name)
+
+
+def _is_slow(file: str, name: str) -> bool:
+    if file.startswith("cgroups/"):
+        return name != "berth" or (detect().mode != "v2" and file not in _CGROUPS)
+    return name == "berth-runtime" and file not in QUICK
 
 
 @pytest.fixture

@@ -100,13 +100,15 @@ class OciLauncher:
         """
         return await asyncio.to_thread(self._run, list(arguments), tuple(stdio))
 
+    def command(self, *words: str) -> list[str]:
+        return [*self.runtime.command, "--root", str(self._directory / "state"), *words]
+
     def _run(self, arguments: list[str], stdio: tuple[int, ...]) -> str:
         self._calls += 1
         log = self._directory / f"log.{self._calls}"
         stdin, stdout, stderr = stdio or (subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE)
-        root = str(self._directory / "state")
         done = subprocess.run(
-            [*self.runtime.command, "--root", root, "--log", str(log), *arguments],
+            self.command("--log", str(log), *arguments),
             stdin=stdin, stdout=stdout, stderr=stderr, timeout=BOUND, check=False, text=True,
         )  # fmt: skip
         if done.returncode:
@@ -137,9 +139,8 @@ def _last_words(log: Path) -> str:
 
 
 def _write_bundle(container_id: str, options: CreateOptions) -> None:
-    parent = options.cgroup_parent.strip("/")
     config = json.loads(json.dumps(options.config))
-    config["linux"]["cgroupsPath"] = f"/{parent}/{container_id}"
+    config["linux"].setdefault("cgroupsPath", f"/{options.cgroup_parent.strip('/')}/{container_id}")
     options.bundle.mkdir(parents=True, exist_ok=True)
     (options.bundle / "config.json").write_text(json.dumps(config))
     options.log_path.parent.mkdir(parents=True, exist_ok=True)
@@ -281,7 +282,7 @@ class OciMonitor:
         self._process = _Process(pid, streams, options.log_path)
         self._execs: list[_Process] = []
         self._started_at = 0
-        self._callbacks: list[Callable[[str], None]] = []
+        self._followers: list[asyncio.Task[None]] = []
 
     async def state(self) -> dict[str, Any]:
         return dict(json.loads(await self._launcher.run(["state", self.id])))
@@ -292,6 +293,17 @@ class OciMonitor:
 
     async def kill(self, signal: int) -> None:
         await self._launcher.run(["kill", self.id, str(int(signal))])
+
+    async def stats(self) -> dict[str, Any]:
+        """What `events --stats` says of its use of resources."""
+        said = await self._launcher.run(["events", "--stats", self.id])
+        return dict(json.loads(said)["data"])
+
+    async def follow(self, tell: Callable[[str], None]) -> None:
+        """Have `tell` called with every line of `events`, until the container ends."""
+        command = self._launcher.command("events", "--interval", "200ms", self.id)
+        process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+        self._followers.append(asyncio.create_task(_pass_on(process, tell)))
 
     async def pause(self) -> None:
         await self._launcher.run(["pause", self.id])
@@ -343,6 +355,10 @@ class OciMonitor:
             await each.status()
         shutil.rmtree(self._options.bundle)
 
+    async def force(self) -> None:
+        """What is left running of it ends, too."""
+        await self._launcher.run(["delete", "--force", self.id])
+
     async def discard(self) -> None:
         """Whatever is left of it goes; at the end of a test."""
         with suppress(errors.NotFound):
@@ -350,4 +366,13 @@ class OciMonitor:
         for each in (self._process, *self._execs):
             await each.status()
             each.output.close()
+        for follower in self._followers:
+            await asyncio.wait_for(follower, BOUND)
         shutil.rmtree(self._options.bundle, ignore_errors=True)
+
+
+async def _pass_on(process: asyncio.subprocess.Process, tell: Callable[[str], None]) -> None:
+    assert process.stdout is not None
+    async for line in process.stdout:
+        tell(line.decode())
+    await process.wait()

@@ -2,12 +2,14 @@
 
 import ast
 from fnmatch import fnmatchcase
+from functools import cache
 
 import pytest
 
 from tests.suites import differences
 
 
+@cache
 def existing() -> set[str]:
     """Every `file::function` of the suites."""
     found = set()

@@ -10,6 +10,10 @@ import pytest
 
 from engine.runtime.cgroups import Layout, Manager, detect
 from engine.runtime.cgroups.systemd import Scope
+from engine.runtime.launcher import Launcher
+from tests.suites.host import Host
+
+from .cage import Cage
 
 Start = Callable[..., "subprocess.Popen[str]"]
 PARENT = f"berth-test-{os.getpid()}"
@@ -89,3 +93,9 @@ def start(group: Manager) -> Iterator[Start]:
         if group.exists() and group.is_frozen():
             group.thaw()
         child.communicate()
+
+
+@pytest.fixture
+def cage(host: Host, launcher: Launcher) -> Cage:
+    """Containers of whatever runtime the test runs on."""
+    return Cage(host, launcher)
