@@ -22,6 +22,8 @@ def processing(**fields: Any) -> Change:
 
 # The fields of /proc/PID/stat (proc(5)): nice, real-time priority, policy.
 STAT = "cut -d' ' -f19,40,41 /proc/self/stat"
+NICE = os.getpriority(os.PRIO_PROCESS, 0)
+"""What these tests run with, and so what a process has that is given no other."""
 
 
 @pytest.mark.parametrize(
@@ -29,7 +31,7 @@ STAT = "cut -d' ' -f19,40,41 /proc/self/stat"
     [
         ({"policy": "SCHED_OTHER", "nice": 7}, "7 0 0"),
         ({"policy": "SCHED_BATCH", "nice": -4}, "-4 0 3"),
-        ({"policy": "SCHED_IDLE"}, "0 0 5"),
+        ({"policy": "SCHED_IDLE"}, f"{NICE} 0 5"),
         (
             {
                 "policy": "SCHED_DEADLINE",
@@ -38,7 +40,7 @@ STAT = "cut -d' ' -f19,40,41 /proc/self/stat"
                 "period": 40_000_000,
                 "flags": ["SCHED_FLAG_RECLAIM"],
             },
-            "0 0 6",
+            f"{NICE} 0 6",
         ),
     ],
     ids=lambda value: value["policy"] if isinstance(value, dict) else "",
