@@ -4,6 +4,7 @@ import asyncio
 import os
 import resource
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from engine.errors import EngineError
 from engine.runtime import wire
 from engine.runtime.connection import Streams, connect
 from engine.runtime.launcher import Launcher, Monitor
+from engine.runtime.monitor import server
 
 from .conftest import Host, bounded, process, read_all, until
 
@@ -165,14 +167,16 @@ async def test_a_slow_client_gets_the_end_of_the_output(host: Host, launcher: La
     monitor = await host.create(launcher, "box", ["sh", "-c", f"head -c {size} /dev/zero"])
     stream = await monitor.attach(stdin=False, stdout=True, stderr=False)
     await monitor.start()
-    got = 0
+    got, begun = 0, time.monotonic()
     async with asyncio.timeout(60):
         while (piece := await stream.read()) is not None:
             got += len(piece[1])
-            await asyncio.sleep(0.9)
+            seen_slow = time.monotonic() - begun > server.LINGER + 1
+            await asyncio.sleep(0 if seen_slow else 0.9)
     await stream.close()
 
     assert got == size
+    assert seen_slow, "it took all before the monitor looked"
 
 
 async def test_a_state_that_cannot_be_written_changes_nothing(
