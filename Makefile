@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-cgroup2 check fast bench soak screenshots clean
+.PHONY: run test test-cgroup2 lint check bench soak screenshots clean
 
 run: $(VENV)/.installed
 	@$(BIN)/python scripts/run.py
@@ -19,11 +19,13 @@ test-cgroup2: $(VENV)/.dev
 	@scripts/test-packages
 	@$(BIN)/python -m tests.cgroup2 $(CGROUP2)
 
-check: $(VENV)/.dev
+lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check: lint
 	$(BIN)/python -m pytest tests/unit -m "not slow"
 
 bench: $(VENV)/.dev
