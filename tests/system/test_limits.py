@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from dataclasses import astuple, dataclass
 from datetime import datetime
 
 import pytest
@@ -41,24 +42,35 @@ def test_oom_of_a_child_is_seen_and_the_container_lives(daemon: Daemon, name: st
     assert daemon.state(name)["Status"] == "running"
 
 
+@dataclass(frozen=True)
+class Usage:
+    """What the container's own cgroup says of its CPU time (in seconds), and when."""
+
+    moment: float
+    used: float
+    periods: int
+    throttled: int
+
+    def __sub__(self, other: "Usage") -> "Usage":
+        return Usage(*(mine - its for mine, its in zip(astuple(self), astuple(other), strict=True)))
+
+
 def test_half_a_cpu_is_half_a_cpu(berth: Daemon, name: str) -> None:
+    """A period in which it was stopped is one of which it had all that it may have; in the others
+    somebody else had the processors."""
     berth.docker("run", "-d", "--name", name, "--cpus", "0.5", IMAGE, "sh", "-c", BURNER)
-    measured = cpu_over(berth, name, seconds=5.0)
-    assert measured == pytest.approx(0.5, abs=0.05)
+    first = usage(berth, name)
+
+    def enough() -> Usage | None:
+        over = usage(berth, name) - first
+        return over if over.throttled >= 25 else None
+
+    over = eventually(enough, seconds=60, what="it has often used up what it may use")
+    assert over.used < 0.55 * over.moment
+    assert over.used > 0.45 * over.moment * over.throttled / over.periods
 
 
-def cpu_over(daemon: Daemon, name: str, seconds: float) -> float:
-    """Cores used over `seconds`, by the container's own cgroup clock."""
-    first = usage(daemon, name)
-    last = eventually(
-        lambda: ((now := usage(daemon, name))[0] - first[0] >= seconds and now) or None,
-        seconds=seconds * 4,
-    )
-    return (last[1] - first[1]) / (last[0] - first[0])
-
-
-def usage(daemon: Daemon, name: str) -> tuple[float, float]:
-    """(time, CPU time) in seconds."""
+def usage(daemon: Daemon, name: str) -> Usage:
     answer = subprocess.run(
         [
             "curl",
@@ -73,7 +85,10 @@ def usage(daemon: Daemon, name: str) -> tuple[float, float]:
     )
     stats = json.loads(answer.stdout)
     read = datetime.fromisoformat(stats["read"][:26].rstrip("Z") + "+00:00").timestamp()
-    return read, stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9
+    cpu = stats["cpu_stats"]
+    waits = cpu["throttling_data"]
+    used = cpu["cpu_usage"]["total_usage"] / 1e9
+    return Usage(read, used, waits["periods"], waits["throttled_periods"])
 
 
 def test_the_51st_process_is_refused(daemon: Daemon) -> None:
