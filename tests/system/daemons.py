@@ -100,6 +100,21 @@ class Daemon:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
 
+    def second(self, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Another one that shares with this what `options` and `environment` do not change.
+
+        It is expected to end by itself.
+        """
+        return subprocess.run(
+            [*self.command(), *options],
+            env={**self.env, **environment},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
     def stop(self) -> None:
         assert self.process is not None
         if self.process.poll() is None:

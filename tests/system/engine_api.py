@@ -10,8 +10,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -154,6 +154,17 @@ class Engine(Daemon):
                 continue
             owners[document["berth"]["monitorPid"]] = document["id"]
         return {pid: owners.get(pid, "") for pid in pids}
+
+
+@contextmanager
+def serving(folder: Path, name: str) -> Iterator[Engine]:
+    """An engine that answers; afterwards nothing of it is left."""
+    engine = Engine.make(folder, name)
+    try:
+        engine.start()
+        yield engine
+    finally:
+        engine.close()
 
 
 def leads_session(pid: int) -> bool:

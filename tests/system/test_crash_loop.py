@@ -12,7 +12,7 @@ import json
 import os
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ import pytest
 
 from tests.conftest import eventually
 from tests.system.chaos import Chaos
-from tests.system.engine_api import IMAGE, Answer, Api, Away, Engine, load_image, opened
+from tests.system.engine_api import IMAGE, Answer, Api, Away, Engine, load_image, opened, serving
 from tests.system.leftovers import differences, leftovers
 
 pytestmark = pytest.mark.root
@@ -294,11 +294,9 @@ async def running(work: Any) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Any:
-    made = Engine.make(tmp_path / "e", "crash")
-    made.start()
-    yield made
-    made.close()
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    with serving(tmp_path / "e", "crash") as made:
+        yield made
 
 
 async def crash(engine: Engine, folder: Path, rounds: int, pause: float) -> None:

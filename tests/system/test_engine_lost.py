@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import eventually
 from tests.system.conftest import IMAGE
-from tests.system.daemons import ROOT, Daemon, unmount_below
+from tests.system.daemons import Daemon, unmount_below
 
 pytestmark = pytest.mark.root
 
@@ -64,14 +64,8 @@ def test_a_second_engine_on_the_same_run_directory_touches_nothing(berth_alone: 
     """Its data is its own: to it, the first one's bundles would belong to nobody."""
     run(berth_alone, "one", COUNTS)
     folder = berth_alone.folder
-    second = subprocess.run(
-        [*berth_alone.command(), f"--socket={folder / 'other.sock'}"],
-        env={**berth_alone.env, "BERTH_DATA_DIR": str(folder / "data2")},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
+    second = berth_alone.second(
+        f"--socket={folder / 'other.sock'}", BERTH_DATA_DIR=str(folder / "data2")
     )
     assert second.returncode == 1
     assert berth_alone.process is not None

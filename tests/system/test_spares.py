@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import eventually
-from tests.system.engine_api import IMAGE, Api, Engine, kill_process, load_image, opened
+from tests.system.engine_api import IMAGE, Api, Engine, kill_process, load_image, opened, serving
 from tests.system.leftovers import differences, leftovers
 from tests.system.test_crash_loop import settled
 
@@ -19,10 +19,8 @@ ZYGOTES = 3
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    made = Engine.make(tmp_path / "e", "spares")
-    made.start()
-    yield made
-    made.close()
+    with serving(tmp_path / "e", "spares") as made:
+        yield made
 
 
 def test_killed_spares_are_replaced_and_leave_nothing(engine: Engine) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import eventually
 from tests.system.conftest import IMAGE
-from tests.system.daemons import ROOT, Daemon
+from tests.system.daemons import Daemon
 
 pytestmark = pytest.mark.root
 
@@ -110,26 +110,24 @@ def test_a_graceful_stop_leaves_containers_running(own_berth: Daemon) -> None:
 
 
 def test_the_engine_is_back_quickly_with_ten_containers(own_berth: Daemon) -> None:
+    own_berth.kill()
+    alone = seconds_to_start(own_berth)
     for number in range(10):
         own_berth.docker("run", "-d", "--name", f"n{number}", IMAGE, "sleep", "1000")
     own_berth.kill()
-    started = time.monotonic()
-    own_berth.start()
-    assert time.monotonic() - started < 5
+    assert seconds_to_start(own_berth) < alone + 5
     listed = own_berth.docker("ps", "--format", "{{.Names}}").stdout.split()
     assert len(listed) == 10
 
 
+def seconds_to_start(daemon: Daemon) -> float:
+    began = time.monotonic()
+    daemon.start()
+    return time.monotonic() - began
+
+
 def test_a_second_engine_on_the_same_data_says_so(own_berth: Daemon) -> None:
-    second = subprocess.run(
-        own_berth.command(),
-        env={**own_berth.env, "BERTH_RUN_DIR": str(own_berth.folder / "run2")},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
+    second = own_berth.second(BERTH_RUN_DIR=str(own_berth.folder / "run2"))
     assert second.returncode == 1
     assert str(own_berth.process and own_berth.process.pid) in second.stderr
     assert "Traceback" not in second.stderr
