@@ -13,6 +13,7 @@ from engine.runtime import syscalls
 from engine.runtime.capabilities import BITS
 from engine.runtime.launcher import ExitRecord, Launcher, Monitor
 from engine.runtime.syscall_numbers import NUMBERS
+from tests.suites import host as plain
 from tests.suites.host import Config, Host, bounded, log_text, read_all
 
 PYTHON = "/bin/python3"
@@ -165,12 +166,7 @@ def had(names: tuple[str, ...]) -> tuple[str, ...]:
 def process(args: list[str], granted: tuple[str, ...] = ()) -> Config:
     """An OCI `process` of root with these capabilities."""
     names = list(granted)
-    return {
-        "args": args,
-        "env": ["PATH=/bin", "HOME=/"],
-        "cwd": "/",
-        "user": {"uid": 0, "gid": 0},
-        "terminal": False,
+    return plain.process(args) | {
         "noNewPrivileges": False,
         "capabilities": {"bounding": names, "effective": names, "permitted": names},
     }

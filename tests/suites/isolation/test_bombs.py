@@ -271,6 +271,10 @@ async def test_daemons_end_with_the_container(box: Box, kinds: list[str]) -> Non
     spaces = [{"type": kind} for kind in kinds]
     monitor = await box.start(box.config(program(DAEMON), namespaces=spaces))
     await until(lambda: "started" in box.log(monitor))
+    await assert_six_gone(monitor)
+
+
+async def assert_six_gone(monitor: Monitor) -> None:
     group = group_of(monitor)
     await until(lambda: len(group.pids()) == 6)
     members = group.pids()
@@ -281,11 +285,7 @@ async def test_daemons_end_with_the_container(box: Box, kinds: list[str]) -> Non
 async def test_a_daemon_of_an_exec_ends_with_the_container(box: Box) -> None:
     monitor = await box.start(box.config(["sleep", "1000"]))
     await box.exec(monitor, program(DAEMON.partition("print")[0]))
-    group = group_of(monitor)
-    await until(lambda: len(group.pids()) == 6)
-    members = group.pids()
-    await assert_gone(monitor)
-    assert not [pid for pid in members if is_alive(pid)]
+    await assert_six_gone(monitor)
 
 
 async def test_an_exit_takes_the_daemons_along(box: Box) -> None:

@@ -91,18 +91,25 @@ def test_a_terminal_needs_somebody_to_hold_it(cli: Cli) -> None:
 def test_descriptors_are_preserved(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "f").write_text("of the caller\n")
     bundle = cli.bundle("r", "sh", "-c", "cat <&3; cd /proc/self/fd; echo [0-9]")
+    done = run_by_shell(cli, tmp_path, 'exec "$@" 3<f', bundle)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n") == ["of the caller", "0 1 2 3 4", ""]  # 4: the directory read
+
+
+def run_by_shell(
+    cli: Cli, folder: Path, script: str, bundle: str
+) -> "subprocess.CompletedProcess[str]":
+    """`run` with what the script has opened in `folder`; one descriptor more is preserved."""
     words = ("run", "--preserve-fds", "1", "--bundle", bundle, "r")
-    script = 'file=$1; shift; exec "$@" 3<"$file"'
-    done = subprocess.run(
-        ["sh", "-c", script, "sh", str(tmp_path / "f"), cli.program, "--root", cli.root, *words],
+    return subprocess.run(
+        ["sh", "-c", script, "sh", cli.program, "--root", cli.root, *words],
+        cwd=folder,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split("\n") == ["of the caller", "0 1 2 3 4", ""]  # 4: the directory read
 
 
 def test_sockets_of_systemds_come_first(cli: Cli, tmp_path: Path) -> None:
@@ -110,17 +117,8 @@ def test_sockets_of_systemds_come_first(cli: Cli, tmp_path: Path) -> None:
     for name in ("listening", "preserved"):
         (tmp_path / name).write_text(f"{name}\n")
     bundle = cli.bundle("r", "sh", "-c", "cat <&3; cat <&4; echo $LISTEN_FDS $LISTEN_PID")
-    words = ("run", "--preserve-fds", "1", "--bundle", bundle, "r")
     script = 'export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@" 3<listening 4<preserved'
-    done = subprocess.run(
-        ["sh", "-c", script, "sh", cli.program, "--root", cli.root, *words],
-        cwd=tmp_path,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_by_shell(cli, tmp_path, script, bundle)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "listening\npreserved\n1 1\n"
 
