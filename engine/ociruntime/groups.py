@@ -5,7 +5,7 @@ import os
 
 from engine.errors import InvalidArgument
 from engine.ociruntime.record import Record
-from engine.runtime.cgroups import Manager, detect, files
+from engine.runtime.cgroups import Manager, detect, files, placement
 
 _SYSTEMD_RUNS = "/run/systemd/system"  # sd_booted(3)
 
@@ -38,13 +38,10 @@ def _scope(text: str, container_id: str) -> str:
 
 
 def _slices(name: str) -> str:
-    if name == "-.slice":
-        return ""
-    stem = name.removesuffix(".slice")
-    words = stem.split("-")
-    if not name.endswith(".slice") or not all(words):
-        raise InvalidArgument(f"linux.cgroupsPath: {name!r} is not the name of a slice")
-    return "/".join(f"{'-'.join(words[: n + 1])}.slice" for n in range(len(words)))
+    try:
+        return placement.slice_path(name)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"linux.cgroupsPath: {error}") from error
 
 
 def manager(kept: Record) -> Manager:
