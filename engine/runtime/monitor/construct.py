@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.errors import EngineError
 from engine.runtime import bundle, pages, signals, slots, wire
-from engine.runtime.cgroups import Layout, Manager, Resources
+from engine.runtime.cgroups import Layout, Manager, Resources, manage
 from engine.runtime.init import Child, ahead, spawn
 from engine.runtime.monitor.handover import Rights
 from engine.runtime.plan import InitPlan
@@ -147,7 +147,7 @@ class Construction:
         request = self._request
         if made is not None:
             return _finish_ahead(made, request.cgroup, request.resources, self._plan, build)
-        manager = Manager(self._layout, request.cgroup)
+        manager = manage(self._layout, request.cgroup)
         return _construct_afresh(manager, request.resources, self._plan, build)
 
     def discard(self) -> None:
@@ -215,9 +215,11 @@ def _spawn(plan: InitPlan, stdio: Stdio, manager: Manager) -> Child:
         return child
     fd = bundle.open_directory(manager.unified)
     try:
-        return spawn(plan, stdio, cgroup_fd=fd, sibling=True)
+        child = spawn(plan, stdio, cgroup_fd=fd, sibling=True)
     finally:
         os.close(fd)
+    manager.entered()
+    return child
 
 
 def _undo(manager: Manager, child: Child | None) -> None:
