@@ -38,6 +38,7 @@ class Context:
     execs: Sessions
     events: Exchange
     cgroup_parent: str
+    cgroup_driver: str
     host: Host
     registry: Registry = field(default_factory=Registry)
     tasks: Tasks = field(default_factory=Tasks)
@@ -57,6 +58,7 @@ class Context:
         events: Exchange,
         sampler: Sampler | None,
         cgroup_parent: str,
+        cgroup_driver: str,
     ) -> "Context":
         return cls(
             paths=Paths(data_dir, run_dir),
@@ -68,6 +70,7 @@ class Context:
             execs=Sessions(database.table(EXECS)),
             events=events,
             cgroup_parent=cgroup_parent,
+            cgroup_driver=cgroup_driver,
             host=Host.detect(),
         )
 
@@ -128,7 +131,7 @@ class Context:
         self.events.publish(Event("container", action, live.id, {**known, **attributes}))
 
     def cgroup_parent_of(self, live: Live) -> str:
-        """Relative to every hierarchy's root."""
+        """Relative to every hierarchy's root, or the name of a slice."""
         return live.record.host_config.cgroup_parent.strip("/") or self.cgroup_parent
 
     def warn(self, message: str) -> None:

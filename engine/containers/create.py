@@ -30,7 +30,7 @@ async def create(context: Context, name: str | None, config: Config, host: HostC
     """See `Containers.create`."""
     image = context.images.resolve(config.image)
     config, host = merge(config, image.config.config), _normal(host)
-    warnings = validate.check(config, host, context.host)
+    warnings = validate.check(config, host, context.host, context.cgroup_driver)
     check_sources(host)
     warnings += unlimited(resources(host.resources))
     registry = context.registry

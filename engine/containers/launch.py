@@ -93,7 +93,7 @@ async def _create(context: Context, live: Live) -> Monitor:
     record, paths = live.record, context.paths
     mounts = await context.images.prepare(live.id, record.image_id)
     parent = context.cgroup_parent_of(live)
-    builder = Builder(paths, parent)
+    builder = Builder(paths, parent, context.cgroup_driver)
     config = await asyncio.to_thread(builder.build, record, mounts)
     paths.exit(live.id).unlink(missing_ok=True)
     max_bytes, max_files = rotation(record.host_config.log_config)

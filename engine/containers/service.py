@@ -48,7 +48,7 @@ from engine.containers.model import (
 from engine.containers.ports import Images, Launcher, Sampler, Stream
 from engine.events import Exchange
 from engine.metadata import Database
-from engine.runtime.cgroups import Stats
+from engine.runtime.cgroups import Stats, placement
 
 Condition = Literal["not-running", "next-exit", "removed"]
 
@@ -72,6 +72,7 @@ class Containers:
         events: Exchange,
         sampler: Sampler | None = None,
         cgroup_parent: str = "berth",
+        cgroup_driver: str = placement.CGROUPFS,
     ) -> None:
         self._context = Context.make(
             data_dir=data_dir,
@@ -82,6 +83,7 @@ class Containers:
             events=events,
             sampler=sampler,
             cgroup_parent=cgroup_parent,
+            cgroup_driver=cgroup_driver,
         )
 
     @property

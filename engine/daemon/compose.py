@@ -23,7 +23,7 @@ from engine.metadata import Database
 from engine.metrics import Sampler
 from engine.oci.digest import Digest
 from engine.runtime import userns
-from engine.runtime.cgroups import Layout, detect
+from engine.runtime.cgroups import Layout, detect, placement
 from engine.runtime.launcher import Launcher
 from engine.runtime.mount import Mount
 from engine.snapshots.copy import Copy
@@ -57,7 +57,8 @@ class _Composition:
 
     async def open(self) -> Rooms:
         layout = detect()
-        self._stack.callback(_leave_cgroups, layout, self._options.cgroup_parent)
+        if self._options.cgroup_driver == placement.CGROUPFS:
+            self._stack.callback(_leave_cgroups, layout, self._options.cgroup_parent)
         database = Database(self._options.data_dir / "engine.db")
         self._stack.callback(database.close)
         events = Exchange()
@@ -79,6 +80,7 @@ class _Composition:
             started_at=time.time_ns(),
             warnings=lambda: (*found, *containers.warnings),
             rootless=userns.rootless(),
+            cgroup_driver=self._options.cgroup_driver,
         )
         return Rooms(
             containers=containers,
@@ -110,7 +112,11 @@ class _Composition:
         self, database: Database, events: Exchange, images: Images, sampler: Sampler
     ) -> Containers:
         options = self._options
-        launcher = Launcher(options.run_dir, cgroup_parent=options.cgroup_parent)
+        launcher = Launcher(
+            options.run_dir,
+            cgroup_parent=options.cgroup_parent,
+            cgroup_driver=options.cgroup_driver,
+        )
         await launcher.start()
         self._stack.push_async_callback(launcher.close)
         self._containers = Containers(
@@ -122,6 +128,7 @@ class _Composition:
             events=events,
             sampler=sampler,
             cgroup_parent=options.cgroup_parent,
+            cgroup_driver=options.cgroup_driver,
         )
         self._stack.push_async_callback(self._containers.close)
         await self._containers.restore()

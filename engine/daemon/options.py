@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.errors import InvalidArgument
+from engine.runtime.cgroups import placement
+
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -17,6 +20,7 @@ class Options:
     run_dir: Path
     socket: Path
     cgroup_parent: str = "berth"
+    cgroup_driver: str = placement.CGROUPFS
     log_level: str = "info"
 
     @property
@@ -43,6 +47,7 @@ class Options:
             f"--run-dir={self.run_dir}",
             f"--socket={self.socket}",
             f"--cgroup-parent={self.cgroup_parent}",
+            f"--cgroup-driver={self.cgroup_driver}",
             f"--log-level={self.log_level}",
         ]
 
@@ -51,7 +56,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="images, containers, logs")
     parser.add_argument("--run-dir", type=Path, metavar="DIR", help="socket and run-time state")
     parser.add_argument("--socket", type=Path, metavar="PATH", help="default: RUN_DIR/berth.sock")
-    parser.add_argument("--cgroup-parent", default="berth", metavar="NAME", help="default: berth")
+    parser.add_argument(
+        "--cgroup-parent", metavar="NAME", help="default: berth, or system.slice with systemd"
+    )
+    drivers = tuple(placement.DEFAULT_PARENTS)
+    parser.add_argument("--cgroup-driver", choices=drivers, help="default: cgroupfs")
+    parser.add_argument(
+        "--exec-opt",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="as dockerd's: native.cgroupdriver=systemd is --cgroup-driver systemd",
+    )
     parser.add_argument("--log-level", choices=LEVELS, default="info")
 
 
@@ -62,13 +78,28 @@ def from_arguments(
     data_dir = arguments.data_dir or _path(environment, "BERTH_DATA_DIR") or _data_dir(environment)
     run_dir = arguments.run_dir or _path(environment, "BERTH_RUN_DIR") or _run_dir(environment)
     socket = arguments.socket or run_dir / "berth.sock"
+    driver = _driver(arguments)
     return Options(
         data_dir=data_dir.absolute(),
         run_dir=run_dir.absolute(),
         socket=socket.absolute(),
-        cgroup_parent=arguments.cgroup_parent,
+        cgroup_parent=arguments.cgroup_parent or placement.DEFAULT_PARENTS[driver],
+        cgroup_driver=driver,
         log_level=arguments.log_level,
     )
+
+
+def _driver(arguments: argparse.Namespace) -> str:
+    asked = {arguments.cgroup_driver} - {None}
+    for option in arguments.exec_opt:
+        key, _, value = option.partition("=")
+        if key != "native.cgroupdriver" or value not in placement.DEFAULT_PARENTS:
+            known = " or ".join(placement.DEFAULT_PARENTS)
+            raise InvalidArgument(f"--exec-opt {option}: only native.cgroupdriver={known} is known")
+        asked.add(value)
+    if len(asked) > 1:
+        raise InvalidArgument("--cgroup-driver and --exec-opt ask for different cgroup drivers")
+    return str(asked.pop()) if asked else placement.CGROUPFS
 
 
 def _path(environment: Mapping[str, str], name: str) -> Path | None:

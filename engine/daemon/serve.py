@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 from aiohttp import web
 
-from engine.daemon import listen, lock
+from engine.daemon import driver, listen, lock
 from engine.daemon.checks.kernel import WANTED_FILES
 from engine.daemon.compose import compose
 from engine.daemon.options import Options
@@ -34,7 +34,10 @@ def run(options: Options, warnings: tuple[str, ...] = (), keeper: int | None = N
 
     Raises:
         AlreadyInUse: another engine has the data directory, the run directory or the socket.
+        Unavailable: there is no systemd to make cgroups.
+        InvalidArgument: the parent of the cgroups is none that the driver can have.
     """
+    driver.check(options)
     _make_directories(options)
     _allow_files()
     run_lock = lock.hold(options.run_lock_file, name="run", option="--run-dir")

@@ -131,6 +131,7 @@ class Facts:
     started_at: int
     warnings: Callable[[], Sequence[str]]
     rootless: bool = False
+    cgroup_driver: str = "cgroupfs"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 from engine.errors import AlreadyInUse, Conflict, EngineError, RuntimeFailure, Unavailable
 from engine.runtime import bundle, late, plan, state, wire
+from engine.runtime.cgroups import placement
 from engine.runtime.cleanup import discard, monitor_log
 from engine.runtime.connection import Message, Streams, connect, result
 from engine.runtime.forkserver import ForkServer
@@ -48,7 +49,8 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class CreateOptions:
-    """What a container needs at run time; the cgroup's path is `<cgroup_parent>/<id>`.
+    """What a container needs at run time; the cgroup's path is `<cgroup_parent>/<id>`, or what
+    `cgroups.placement` makes of these for systemd.
 
     `config` is an OCI runtime configuration; `rootfs_mounts` are mounted at its `root.path`, in the
     container. Log and exit record are files outside of the bundle, and outlive it. With `start` the
@@ -69,11 +71,21 @@ class CreateOptions:
 
 
 class Launcher:
-    """Makes monitors, and finds them again after the engine was restarted."""
+    """Makes monitors, and finds them again after the engine was restarted.
 
-    def __init__(self, run_dir: Path, *, cgroup_parent: str = "berth") -> None:
+    With the systemd driver `cgroup_parent` names a slice, and nothing has a cgroup ahead.
+    """
+
+    def __init__(
+        self,
+        run_dir: Path,
+        *,
+        cgroup_parent: str = "berth",
+        cgroup_driver: str = placement.CGROUPFS,
+    ) -> None:
         self._run_dir = run_dir
         self._cgroup_parent = cgroup_parent
+        self._driver = cgroup_driver
         self._zygote: ForkServer | None = None
         self._monitors: set[Monitor] = set()
         self._creating = 0
@@ -98,7 +110,8 @@ class Launcher:
 
     def _server(self) -> ForkServer:
         if self._zygote is None:
-            self._zygote = ForkServer(self._run_dir / "zygote.log", self._cgroup_parent)
+            ahead = self._cgroup_parent if self._driver == placement.CGROUPFS else ""
+            self._zygote = ForkServer(self._run_dir / "zygote.log", ahead)
         return self._zygote
 
     async def create(self, container_id: str, options: CreateOptions) -> Monitor:
@@ -172,7 +185,7 @@ class Launcher:
             open_stdin=options.open_stdin,
             stdin_once=options.stdin_once,
             terminal=bool((options.config.get("process") or {}).get("terminal")),
-            cgroup=f"{parent.strip('/')}/{container_id}",
+            cgroup=placement.path(self._driver, parent, container_id),
             resources=linux.get("resources") or {},
         )
 
@@ -282,8 +295,8 @@ class Launcher:
         await self._discard(container_id, bundle, known)
 
     async def _discard(self, container_id: str, bundle: Path, known: state.State | None) -> None:
-        cgroup = known.cgroup if known is not None else f"{self._cgroup_parent}/{container_id}"
-        await _undo(container_id, bundle, cgroup)
+        usual = placement.path(self._driver, self._cgroup_parent, container_id)
+        await _undo(container_id, bundle, known.cgroup if known is not None else usual)
 
     async def _meet(self, path: Path, container_id: str) -> Monitor:
         """Who listens there must say of itself that it is the container's monitor."""

@@ -14,6 +14,7 @@ from engine.containers.spec.resources import resources
 from engine.containers.spec.rootfs import Rootfs
 from engine.containers.spec.users import resolve
 from engine.runtime import userns
+from engine.runtime.cgroups import placement
 from engine.runtime.mount import Mount
 
 OCI_VERSION = "1.2.0"
@@ -25,6 +26,7 @@ class Builder:
 
     paths: Paths
     cgroup_parent: str
+    cgroup_driver: str = placement.CGROUPFS
 
     def build(self, container: Container, rootfs_mounts: Sequence[Mount]) -> dict[str, Any]:
         """OCI's config.json in OCI's keys.
@@ -66,7 +68,9 @@ class Builder:
         made: dict[str, Any] = {
             "namespaces": namespaces(container),
             "resources": limits,
-            "cgroupsPath": f"{self.cgroup_parent}/{container.id}",
+            "cgroupsPath": placement.cgroups_path(
+                self.cgroup_driver, self.cgroup_parent, container.id
+            ),
             "devices": devices.nodes(host),
             "maskedPaths": security.masked_paths(host),
             "readonlyPaths": security.readonly_paths(host),

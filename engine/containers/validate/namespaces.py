@@ -3,6 +3,7 @@
 from engine.containers.model import Config, HostConfig
 from engine.containers.spec import reaper
 from engine.errors import InvalidArgument, Unsupported
+from engine.runtime.cgroups import placement
 
 _MODES = {
     "PID": ("", "private", "host"),
@@ -12,7 +13,7 @@ _MODES = {
 }
 
 
-def check(config: Config, host: HostConfig) -> tuple[str, ...]:
+def check(config: Config, host: HostConfig, cgroup_driver: str) -> tuple[str, ...]:
     _check("PID", host.pid_mode)
     _check("IPC", host.ipc_mode)
     _check("UTS", host.uts_mode)
@@ -23,6 +24,8 @@ def check(config: Config, host: HostConfig) -> tuple[str, ...]:
         raise InvalidArgument("conflicting options: hostname and the UTS mode")
     if ".." in host.cgroup_parent.split("/"):
         raise InvalidArgument(f"invalid cgroup parent: {host.cgroup_parent}")
+    if host.cgroup_parent and cgroup_driver == placement.SYSTEMD:
+        _check_slice(host.cgroup_parent)
     if host.init:
         reaper.program()
     if host.links:
@@ -30,6 +33,14 @@ def check(config: Config, host: HostConfig) -> tuple[str, ...]:
     if host.volumes_from:
         raise Unsupported("volumes-from is not available yet: repeat the bind mounts instead")
     return ()
+
+
+def _check_slice(name: str) -> None:
+    try:
+        placement.slice_path(name)
+    except InvalidArgument as error:
+        text = 'cgroup-parent for systemd cgroup should be a valid slice named as "xxx.slice"'
+        raise InvalidArgument(text) from error
 
 
 def _check(kind: str, mode: str) -> None:

@@ -100,7 +100,7 @@ def _pids() -> Check:
 
 def _service_manager() -> Check:
     if Path("/run/systemd/system").is_dir():
-        return Check("systemd", "runs; the engine makes its cgroups itself, beside systemd's")
+        return Check("systemd", "runs; it makes the containers' cgroups if --cgroup-driver says so")
     return Check("systemd", "does not run, and is not needed")
 
 

@@ -102,7 +102,7 @@ def _features(facts: Facts) -> dict[str, Any]:
         "BridgeNfIptables": False,
         "BridgeNfIp6tables": False,
         "LoggingDriver": "json-file",
-        "CgroupDriver": "cgroupfs" if can or not facts.rootless else "none",
+        "CgroupDriver": facts.cgroup_driver if can or not facts.rootless else "none",
         "CgroupVersion": "2" if facts.cgroup_mode == "v2" else "1",
         "SecurityOptions": _security(facts),
     }
