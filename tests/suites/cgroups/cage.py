@@ -90,6 +90,12 @@ class Cgroup:
         return self.table("", "cpu.stat")["usage_usec"] * 1000
 
 
+def version_of(controller: str) -> int:
+    """In which version this machine has the controller; 0 for none."""
+    found = detect().find(controller)
+    return found.version if found else 0
+
+
 def _controllers(hierarchy: Hierarchy, place: Path) -> tuple[str, ...]:
     if hierarchy.version == 1:
         return hierarchy.controllers

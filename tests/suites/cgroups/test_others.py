@@ -1,6 +1,5 @@
 """Processes, devices, huge pages, RDMA and files of cgroup v2 by name, on every runtime."""
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +9,7 @@ from engine.errors import EngineError
 from engine.runtime.cgroups import detect, files
 from tests.suites.host import bounded
 
-from .cage import HOLD, MIB, Cage, Cgroup
+from .cage import HOLD, MIB, Cage, Cgroup, version_of
 
 FORKS = "for each in 1 2 3 4 5 6 7; do sleep 1000 & done; echo all"
 
@@ -112,7 +111,7 @@ async def test_huge_pages_beyond_the_limit_are_refused(tidy_cage: Cage) -> None:
 
 
 async def test_a_size_of_huge_pages_that_there_is_not_is_refused(tidy_cage: Cage) -> None:
-    if Cgroup(os.getpid()).find("hugetlb") is None:
+    if not version_of("hugetlb"):
         pytest.skip("needs the hugetlb controller")
     with pytest.raises(EngineError, match="3MB"):
         await tidy_cage.started(HOLD, hugepageLimits=[{"pageSize": "3MB", "limit": MIB}])
@@ -121,7 +120,7 @@ async def test_a_size_of_huge_pages_that_there_is_not_is_refused(tidy_cage: Cage
 async def test_an_rdma_device_that_is_not_there_limits_nothing(tidy_cage: Cage) -> None:
     """Refused where the controller could tell; where there is none the container starts."""
     wanted = {"mlx9_9": {"hcaHandles": 1}}
-    if Cgroup(os.getpid()).find("rdma") is None:
+    if not version_of("rdma"):
         monitor = await tidy_cage.started(HOLD, rdma=wanted)
         assert Cgroup(monitor.pid).find("rdma") is None
         return
@@ -132,8 +131,7 @@ async def test_an_rdma_device_that_is_not_there_limits_nothing(tidy_cage: Cage) 
 async def test_a_file_of_v2_by_its_name(tidy_cage: Cage) -> None:
     """Where the controller belongs to v1 there is no such file, and the container is refused."""
     config = tidy_cage.config(HOLD, unified={"pids.max": "33"})
-    found = Cgroup(os.getpid()).find("pids")
-    if found is None or found[0] == 1:
+    if version_of("pids") != 2:
         with pytest.raises(EngineError, match=r"(?i)unified"):
             await tidy_cage.made(config)
         return

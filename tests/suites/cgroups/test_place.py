@@ -71,7 +71,8 @@ async def test_a_path_does_not_lead_out(cage: Cage, path: str) -> None:
     except EngineError as error:
         assert "cgroupsPath" in str(error)
         return
-    assert ".." not in Path(Cgroup(monitor.pid).paths["pids"]).parts
+    cgroup = Cgroup(monitor.pid)
+    assert ".." not in Path(cgroup.paths[_some(cgroup)]).parts
 
 
 async def test_with_a_namespace_it_is_the_root_to_itself(cage: Cage) -> None:
@@ -98,7 +99,7 @@ def _shown(config: Config, *options: str) -> Config:
     return config
 
 
-NUMBER = "$(ls -d /sys/fs/cgroup/pids /sys/fs/cgroup | tail -1)"
+NUMBER = "$(ls -d /sys/fs/cgroup/pids /sys/fs/cgroup 2>/dev/null | tail -1)"
 
 
 async def test_it_sees_its_own_limits(cage: Cage) -> None:
