@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.conftest import eventually
+from tests.conftest import SLOWDOWN, eventually
 from tests.system.daemons import ROOT, is_removed
 
 IMAGE = "bb:1"
@@ -36,6 +36,7 @@ class Unprivileged:
     """
 
     _made = itertools.count()
+    engine = (sys.executable, "-m", "engine")
 
     def __init__(
         self,
@@ -74,28 +75,34 @@ class Unprivileged:
     def socket(self) -> Path:
         return self.runtime / "berth" / "berth.sock"
 
-    def run(
-        self, *command: str, input: bytes | None = None, check: bool = True
-    ) -> subprocess.CompletedProcess[str]:
-        environment = {
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "HOME": str(self.home),
             "XDG_RUNTIME_DIR": str(self.runtime),
             "DOCKER_HOST": f"unix://{self.socket}",
             "PYTHONPATH": str(ROOT),
         }
+
+    def command(self, *command: str) -> list[str]:
+        """What root runs for the user to run `command`."""
+        return [
+            *("nsenter", f"--mount=/proc/{self._machine.pid}/ns/mnt", "--"),
+            *("setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups", "--"),
+            *command,
+        ]
+
+    def run(
+        self, *command: str, input: bytes | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [
-                *self._enter_cgroup(),
-                *("nsenter", f"--mount=/proc/{self._machine.pid}/ns/mnt", "--"),
-                *("setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups", "--"),
-                *command,
-            ],
-            env=environment,
+            [*self._enter_cgroup(), *self.command(*command)],
+            env=self.environment,
             cwd="/",
             input=input or b"",
             capture_output=True,
-            timeout=60,
+            timeout=60 * SLOWDOWN,
             check=False,
         )
         texts = (done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
@@ -118,7 +125,7 @@ class Unprivileged:
         return self.cgroup
 
     def berth(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return self.run(sys.executable, "-m", "engine", *words, check=check)
+        return self.run(*self.engine, *words, check=check)
 
     def docker(
         self, *words: str, input: bytes | None = None, check: bool = True
