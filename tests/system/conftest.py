@@ -2,12 +2,15 @@
 
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.system.daemons import Daemon, busybox_rootfs
+from tests.system.unprivileged import Unprivileged
 
 IMAGE = "bb:1"
 
@@ -80,6 +83,28 @@ def own_berth(tmp_path: Path, rootfs_tar: bytes) -> Iterator[Daemon]:
     if daemon.process and daemon.process.poll() is not None:
         daemon.start()  # so that it can remove its containers
     daemon.close()
+
+
+UserOf = Callable[..., Unprivileged]
+
+
+@pytest.fixture
+def user_of() -> Iterator[UserOf]:
+    """Makes users without root, each of a machine that lacks what is asked for."""
+    with ExitStack() as stack:
+
+        def make(**machine: Any) -> Unprivileged:
+            made = Unprivileged(**machine)
+            stack.callback(made.close)
+            return made
+
+        yield make
+
+
+def begin(user: Unprivileged, rootfs: bytes) -> None:
+    """An engine, and an image for it."""
+    user.berth("start")
+    user.docker("import", "-", IMAGE, input=rootfs)
 
 
 @pytest.fixture

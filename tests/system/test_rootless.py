@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import eventually
+from tests.system.conftest import UserOf, begin
 from tests.system.unprivileged import IMAGE, TRAP, Unprivileged, owner, pid_of
 
 pytestmark = pytest.mark.root
@@ -25,8 +26,7 @@ def user(rootfs_tar: bytes) -> Iterator[Unprivileged]:
     """With sub-ids, an engine and an image."""
     made = Unprivileged()
     try:
-        made.berth("start")
-        made.docker("import", "-", IMAGE, input=rootfs_tar)
+        begin(made, rootfs_tar)
         yield made
     finally:
         made.close()
@@ -36,8 +36,11 @@ def user(rootfs_tar: bytes) -> Iterator[Unprivileged]:
 def started(user: Unprivileged) -> Iterator[Unprivileged]:
     """The same, without containers afterwards and with an engine that runs."""
     yield user
-    user.berth("start")
-    if ids := user.docker("ps", "-aq").stdout.split():
+    listed = user.docker("ps", "-aq", check=False)
+    if listed.returncode:
+        user.berth("start")
+        listed = user.docker("ps", "-aq")
+    if ids := listed.stdout.split():
         user.docker("rm", "-f", *ids)
 
 
@@ -223,73 +226,61 @@ def test_nothing_is_left(started: Unprivileged) -> None:
     assert not list((started.runtime / "berth" / "bundles").iterdir())
 
 
-def test_pasta_is_as_good(rootfs_tar: bytes) -> None:
+def test_pasta_is_as_good(user_of: UserOf, rootfs_tar: bytes) -> None:
     if shutil.which("pasta") is None or not Path("/dev/net/tun").exists():
         pytest.skip("needs pasta and /dev/net/tun: run scripts/test-packages")
-    made = Unprivileged(without=("slirp4netns",))
-    try:
-        assert "pasta" in made.berth("doctor", check=False).stdout
-        made.berth("start")
-        made.docker("import", "-", IMAGE, input=rootfs_tar)
-        names = made.docker("run", "--rm", "--network", "host", IMAGE, "cat", "/etc/resolv.conf")
-        assert "nameserver 169.254.1.1" in names.stdout
-        made.docker("run", "-d", "--name", "box", "--network", "host", IMAGE, "sleep", "1000")
-        first = made.pid_of("pasta --config-net")
-        os.kill(made.pid_of("rootless.keeper"), 9)
-        made.berth("stop")
-        made.berth("start")
-        route = made.docker("exec", "box", "cat", "/proc/net/route").stdout
-        assert len(route.splitlines()) > 1
-        assert made.pid_of("pasta --config-net") != first
-        made.docker("rm", "-f", "box")
-        made.berth("stop")
-        eventually(lambda: not made.processes(), what="nothing of the user runs")
-    finally:
-        made.close()
+    made = user_of(without=("slirp4netns",))
+    assert "pasta" in made.berth("doctor", check=False).stdout
+    begin(made, rootfs_tar)
+    names = made.docker("run", "--rm", "--network", "host", IMAGE, "cat", "/etc/resolv.conf")
+    assert "nameserver 169.254.1.1" in names.stdout
+    made.docker("run", "-d", "--name", "box", "--network", "host", IMAGE, "sleep", "1000")
+    first = made.pid_of("pasta --config-net")
+    os.kill(made.pid_of("rootless.keeper"), 9)
+    made.berth("stop")
+    made.berth("start")
+    route = made.docker("exec", "box", "cat", "/proc/net/route").stdout
+    assert len(route.splitlines()) > 1
+    assert made.pid_of("pasta --config-net") != first
+    made.docker("rm", "-f", "box")
+    made.berth("stop")
+    eventually(lambda: not made.processes(), what="nothing of the user runs")
 
 
 @pytest.mark.parametrize(
     ("without", "driver"), [((), "fuse-overlayfs"), (("fuse-overlayfs",), "copy")]
 )
 def test_where_the_kernel_stacks_no_layers(
-    without: tuple[str, ...], driver: str, rootfs_tar: bytes
+    user_of: UserOf, without: tuple[str, ...], driver: str, rootfs_tar: bytes
 ) -> None:
     if not Path("/dev/fuse").exists():
         pytest.skip("this machine has no /dev/fuse: modprobe fuse")
-    made = Unprivileged(without=without, stacked=True)
-    try:
-        assert "warn  overlayfs without root" in made.berth("doctor").stdout
-        made.berth("start")
-        made.docker("import", "-", IMAGE, input=rootfs_tar)
-        assert made.docker("info", "-f", "{{.Driver}}").stdout == f"{driver}\n"
-        made.docker("run", "-d", "--name", "box", "-u", "1000", IMAGE, "sh", "-c", TRAP)
-        made.berth("stop")
-        made.berth("start")
-        assert made.docker("exec", "box", "cat", "/etc/plain").stdout == "plain\n"
-        made.docker("exec", "box", "touch", "/tmp/made")
-        made.docker("stop", "box")
-        eventually(lambda: not made.pid_of("fuse-overlayfs"), what="nothing serves its layers")
-        made.docker("start", "box")
-        assert made.docker("exec", "box", "ls", "/tmp").stdout == "made\n"
-        made.docker("rm", "-f", "box")
-        made.berth("stop")
-        eventually(lambda: not made.processes(), what="nothing of the user runs")
-    finally:
-        made.close()
+    made = user_of(without=without, stacked=True)
+    assert "warn  overlayfs without root" in made.berth("doctor").stdout
+    begin(made, rootfs_tar)
+    assert made.docker("info", "-f", "{{.Driver}}").stdout == f"{driver}\n"
+    made.docker("run", "-d", "--name", "box", "-u", "1000", IMAGE, "sh", "-c", TRAP)
+    made.berth("stop")
+    made.berth("start")
+    assert made.docker("exec", "box", "cat", "/etc/plain").stdout == "plain\n"
+    made.docker("exec", "box", "touch", "/tmp/made")
+    made.docker("stop", "box")
+    eventually(lambda: not made.pid_of("fuse-overlayfs"), what="nothing serves its layers")
+    made.docker("start", "box")
+    assert made.docker("exec", "box", "ls", "/tmp").stdout == "made\n"
+    made.docker("rm", "-f", "box")
+    made.berth("stop")
+    eventually(lambda: not made.processes(), what="nothing of the user runs")
 
 
-def test_a_covered_proc_is_named(rootfs_tar: bytes) -> None:
-    made = Unprivileged(covered=True)
-    try:
-        assert "FAIL  proc without root" in made.berth("doctor", check=False).stdout
-        made.berth("start")
-        made.docker("import", "-", IMAGE, input=rootfs_tar)
-        refused = made.docker("run", "--rm", IMAGE, "true", check=False)
-        assert "/proc are covered" in refused.stderr
-        shown = made.docker("run", "--rm", "--pid", "host", IMAGE, "readlink", "/proc/self")
-        assert shown.stdout.strip().isdecimal()
-    finally:
-        made.close()
+def test_a_covered_proc_is_named(user_of: UserOf, rootfs_tar: bytes) -> None:
+    made = user_of(covered=True)
+    assert "FAIL  proc without root" in made.berth("doctor", check=False).stdout
+    begin(made, rootfs_tar)
+    refused = made.docker("run", "--rm", IMAGE, "true", check=False)
+    assert "/proc are covered" in refused.stderr
+    shown = made.docker("run", "--rm", "--pid", "host", IMAGE, "readlink", "/proc/self")
+    assert shown.stdout.strip().isdecimal()
 
 
 def cgroup2() -> Path | None:
@@ -297,64 +288,54 @@ def cgroup2() -> Path | None:
     return next((Path(row[4]) for row in rows if "cgroup2" in row[row.index("-") :]), None)
 
 
-def test_a_delegated_cgroup_is_used(rootfs_tar: bytes) -> None:
+def test_a_delegated_cgroup_is_used(user_of: UserOf, rootfs_tar: bytes) -> None:
     mount_point = cgroup2()
     if mount_point is None:
         pytest.skip("no cgroup v2 is mounted: mount -t cgroup2 none /mnt")
-    made = Unprivileged()
-    try:
-        given = made.delegate(mount_point)
-        made.berth("start")
-        made.docker("import", "-", IMAGE, input=rootfs_tar)
-        made.docker("run", "-d", "--name", "box", "-m", "64m", IMAGE, "sleep", "1000")
-        place = Path(f"/proc/{pid_of(made, 'box')}/cgroup").read_text()
-        assert f"0::/{given.name}/berth/" in place
-        assert (given / "berth-engine" / "cgroup.procs").read_text().split()
-        if "memory" in (given / "cgroup.controllers").read_text().split():
-            limits = [path.read_text() for path in given.glob("berth/*/memory.max")]
-            assert f"{64 << 20}\n" in limits
-        made.docker("pause", "box")
-        made.berth("stop")
-        made.berth("start")
-        assert made.docker("inspect", "-f", "{{.State.Paused}}", "box").stdout == "true\n"
-        made.docker("unpause", "box")
-        assert "sleep 1000" in made.docker("top", "box").stdout
-        made.docker("rm", "-f", "box")
-        made.berth("stop")
-        eventually(lambda: not (given / "berth").exists(), what="no cgroup of a container is left")
-    finally:
-        made.close()
+    made = user_of()
+    given = made.delegate(mount_point)
+    begin(made, rootfs_tar)
+    made.docker("run", "-d", "--name", "box", "-m", "64m", IMAGE, "sleep", "1000")
+    place = Path(f"/proc/{pid_of(made, 'box')}/cgroup").read_text()
+    assert f"0::/{given.name}/berth/" in place
+    assert (given / "berth-engine" / "cgroup.procs").read_text().split()
+    if "memory" in (given / "cgroup.controllers").read_text().split():
+        limits = [path.read_text() for path in given.glob("berth/*/memory.max")]
+        assert f"{64 << 20}\n" in limits
+    made.docker("pause", "box")
+    made.berth("stop")
+    made.berth("start")
+    assert made.docker("inspect", "-f", "{{.State.Paused}}", "box").stdout == "true\n"
+    made.docker("unpause", "box")
+    assert "sleep 1000" in made.docker("top", "box").stdout
+    made.docker("rm", "-f", "box")
+    made.berth("stop")
+    eventually(lambda: not (given / "berth").exists(), what="no cgroup of a container is left")
 
 
-def test_without_a_helper_the_host_network_is_the_machines(rootfs_tar: bytes) -> None:
-    made = Unprivileged(without=("slirp4netns", "pasta"))
-    try:
-        made.berth("start")
-        made.docker("import", "-", IMAGE, input=rootfs_tar)
-        script = "readlink /proc/self/ns/net; ls -d /sys/class"
-        shown = made.docker("run", "--rm", "--network", "host", IMAGE, "sh", "-c", script)
-        assert shown.stdout.split() == [os.readlink("/proc/self/ns/net"), "/sys/class"]
-        warnings = made.docker("info", "-f", "{{json .Warnings}}").stdout
-        assert "neither slirp4netns nor pasta is installed" in warnings
-    finally:
-        made.close()
+def test_without_a_helper_the_host_network_is_the_machines(
+    user_of: UserOf, rootfs_tar: bytes
+) -> None:
+    made = user_of(without=("slirp4netns", "pasta"))
+    begin(made, rootfs_tar)
+    script = "readlink /proc/self/ns/net; ls -d /sys/class"
+    shown = made.docker("run", "--rm", "--network", "host", IMAGE, "sh", "-c", script)
+    assert shown.stdout.split() == [os.readlink("/proc/self/ns/net"), "/sys/class"]
+    warnings = made.docker("info", "-f", "{{json .Warnings}}").stdout
+    assert "neither slirp4netns nor pasta is installed" in warnings
 
 
-def test_half_a_delegation_is_none(rootfs_tar: bytes) -> None:
+def test_half_a_delegation_is_none(user_of: UserOf, rootfs_tar: bytes) -> None:
     mount_point = cgroup2()
     if mount_point is None:
         pytest.skip("no cgroup v2 is mounted: mount -t cgroup2 none /mnt")
-    made = Unprivileged()
-    try:
-        given = made.delegate(mount_point)
-        os.chown(given / "cgroup.procs", 0, 0)
-        made.berth("start")
-        made.docker("import", "-", IMAGE, input=rootfs_tar)
-        made.docker("run", "--rm", IMAGE, "true")
-        assert "cgroups: " in made.docker("info", "-f", "{{json .Warnings}}").stdout
-        assert not [path for path in given.iterdir() if path.is_dir()]
-    finally:
-        made.close()
+    made = user_of()
+    given = made.delegate(mount_point)
+    os.chown(given / "cgroup.procs", 0, 0)
+    begin(made, rootfs_tar)
+    made.docker("run", "--rm", IMAGE, "true")
+    assert "cgroups: " in made.docker("info", "-f", "{{json .Warnings}}").stdout
+    assert not [path for path in given.iterdir() if path.is_dir()]
 
 
 def test_doctor_says_what_is_missing(user: Unprivileged) -> None:

@@ -2,26 +2,22 @@
 
 import json
 import tarfile
-from collections.abc import Iterator
 from io import BytesIO
 
 import pytest
 
+from tests.system.conftest import UserOf, begin
 from tests.system.unprivileged import IMAGE, TRAP, Unprivileged, owner, pid_of
 
 pytestmark = pytest.mark.root
 
 
 @pytest.fixture
-def single(rootfs_tar: bytes) -> Iterator[Unprivileged]:
+def single(user_of: UserOf, rootfs_tar: bytes) -> Unprivileged:
     """A user without sub-ids."""
-    made = Unprivileged(sub_ids=False)
-    try:
-        made.berth("start")
-        made.docker("import", "-", IMAGE, input=rootfs_tar)
-        yield made
-    finally:
-        made.close()
+    made = user_of(sub_ids=False)
+    begin(made, rootfs_tar)
+    return made
 
 
 def test_one_id_is_enough(single: Unprivileged) -> None:
