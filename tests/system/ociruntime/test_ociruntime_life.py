@@ -69,9 +69,10 @@ def test_the_container_of_a_killed_run_goes_on(cli: Cli) -> None:
     command = [cli.program, "--root", str(cli.root), "run", "--bundle", cli.bundle("r", *LOOP), "r"]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as running:
         assert running.stdout is not None and running.stdout.readline() == b"up\n"
+        cli.becomes("r", "running")  # runc says so only after the program has begun
         running.kill()
         running.wait(30)
-    cli.becomes("r", "running")
+    assert cli.state("r")["status"] == "running"
 
 
 def test_a_second_start_is_refused(cli: Cli) -> None:
