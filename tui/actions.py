@@ -12,13 +12,19 @@ from tui.models import Container, ContainerState, EngineInfo, Feature, Image
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What an action would work on just now."""
+    """What an action would work on just now.
+
+    ``underway`` says what the engine was asked to do with the container and still does;
+    ``listed`` whether there is anything in the list, hidden by a filter or not.
+    """
 
     container: Container | None = None
     image: Image | None = None
     marked: int = 0
     engine: EngineInfo | None = None
     linked: bool = True
+    underway: str = ""
+    listed: bool = True
 
 
 Guard = Callable[[Subject], str]
@@ -66,7 +72,8 @@ def _pause_word(subject: Subject) -> str:
 NO_CONTAINER = "no container is selected"
 NO_IMAGE = "no image is selected"
 # Reasons for which a key is not even named in the footer: there is nothing it could work on.
-NOTHING = (NO_CONTAINER, NO_IMAGE)
+NOTHING_LISTED = "nothing is listed"
+NOTHING = (NO_CONTAINER, NO_IMAGE, NOTHING_LISTED)
 
 
 # -- guards -------------------------------------------------------------------------------------
@@ -80,6 +87,14 @@ def _some_container(subject: Subject) -> str:
     if subject.marked or subject.container:
         return _linked(subject)
     return NO_CONTAINER
+
+
+def _idle(subject: Subject) -> str:
+    """The same asked twice would be done twice: stopped, then started again."""
+    held = subject.container
+    if subject.marked or held is None or not subject.underway:
+        return _some_container(subject)
+    return f"{held.name} is still {subject.underway}; ^k kills it at once"
 
 
 def _one_container(subject: Subject) -> str:
@@ -108,8 +123,8 @@ def _one_running(subject: Subject) -> str:
 
 def _pausable(subject: Subject) -> str:
     held = subject.container
-    if subject.marked or held is None or held.paused:
-        return _some_container(subject)
+    if subject.marked or held is None or held.paused or subject.underway:
+        return _idle(subject)
     return _one_running(subject)
 
 
@@ -121,6 +136,10 @@ def _some_image(subject: Subject) -> str:
 
 def _one_image(subject: Subject) -> str:
     return _linked(subject) if subject.image else NO_IMAGE
+
+
+def _listed(subject: Subject) -> str:
+    return "" if subject.listed else NOTHING_LISTED
 
 
 def _from_host(subject: Subject) -> str:
@@ -146,9 +165,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("container.shell", "s", "Shell inside", _CONTAINERS, "shell", "container",
            guard=_one_running, rank=3),
     Action("container.toggle", "ctrl+t", "Start or stop", _CONTAINERS, _toggle_word, "life",
-           guard=_some_container, rank=10),
+           guard=_idle, rank=10),
     Action("container.restart", "r", "Restart", _CONTAINERS, "restart", "life",
-           guard=_some_container, rank=11),
+           guard=_idle, rank=11),
     Action("container.pause", "P", "Pause or go on", _CONTAINERS, _pause_word, "life",
            guard=_pausable, rank=14),
     Action("container.kill", "ctrl+k", "Kill (asks)", _CONTAINERS, "kill", "life",
@@ -164,7 +183,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("container.copy", "c", "Copy its id", _CONTAINERS, "copy id", "more",
            guard=_one_container, rank=18),
     Action("container.all", "ctrl+a", "All or only running", ("containers",), "all", "list",
-           rank=22),
+           guard=_listed, rank=22),
     # images
     Action("image.run", "n,enter", "Run: opens the form", ("images",), "run", "image",
            guard=_one_image, rank=1),
@@ -182,8 +201,9 @@ ACTIONS: tuple[Action, ...] = (
            danger=True, guard=_some_image, rank=4),
     # lists
     Action("list.filter", "slash", "Filter: text, !inverse, -l label, -f fuzzy", _ROWS,
-           "filter", "list", rank=20),
-    Action("list.mark", "space", "Mark, for one action on many", _ROWS, "mark", "list", rank=23),
+           "filter", "list", guard=_listed, rank=20),
+    Action("list.mark", "space", "Mark, for one action on many", _ROWS, "mark", "list",
+           guard=_listed, rank=23),
     Action("list.mark_range", "ctrl+@", "Mark from the last mark to here", _ROWS, "", "list"),
     Action("list.unmark", "ctrl+backslash", "Clear marks", _ROWS, "", "list"),
     Action("list.reverse", "O", "Reverse the order", _ROWS, "", "list"),

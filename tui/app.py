@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
@@ -27,7 +28,7 @@ from tui.settings import keymap
 from tui.widgets import themes
 from tui.widgets.prompt import Prompt
 
-# A key typed while a screen is still being made waits this long and is looked at again.
+# Keys typed while a screen is still being made, or a question closed, wait this long at a time.
 EARLY_SECONDS = 0.01
 
 
@@ -59,6 +60,7 @@ class BerthApp(App[None]):
         self.start = start
         self.run_hub = run_hub
         self._standing: dict[tuple[str, str], float] = {}
+        self._early: deque[events.Key] = deque()
         for theme in themes.THEMES:
             self.register_theme(theme)
         self.theme = themes.NIGHT.name
@@ -101,14 +103,42 @@ class BerthApp(App[None]):
         await super().on_event(event)
 
     def _take(self, event: events.Key) -> bool:
+        """Whether the key is done with, or waits in its order until it can be."""
+        if not self._early and self._is_ready():
+            return self._done(event)
+        if not self._early:
+            self.set_timer(EARLY_SECONDS, self._next_early)
+        self._early.append(event)
+        return True
+
+    async def _next_early(self) -> None:
+        """The oldest key that waits, once there is somebody to take it."""
+        if not self._is_ready():
+            self.set_timer(EARLY_SECONDS, self._next_early)
+            return
+        event = self._early.popleft()
+        if not self._done(event):
+            await super().on_event(event)
+        if self._early:
+            self.call_later(self._next_early)
+
+    def _is_ready(self) -> bool:
+        screen, prompt = self.screen, self._prompt()
+        made = screen.is_mounted or not isinstance(screen, BerthScreen | Dialog)
+        return made and not (prompt and prompt.is_answered)
+
+    def _prompt(self) -> Prompt | None:
+        parent = self.focused.parent if isinstance(self.focused, Input) else None
+        return parent if isinstance(parent, Prompt) else None
+
+    def _done(self, event: events.Key) -> bool:
         screen = self.screen
         if isinstance(screen, Dialog):
             return self._step_in(screen, event)
+        if prompt := self._prompt():
+            prompt.is_answered = event.key in ("enter", "escape")
         if not isinstance(screen, BerthScreen) or isinstance(self.focused, Input):
             return False
-        if not screen.is_mounted:
-            self.set_timer(EARLY_SECONDS, lambda: self.post_message(event))
-            return True
         action = actions.for_keys(event.aliases, screen.scopes(), self.overrides)
         if action is not None:
             self.act(action.id)
@@ -116,11 +146,9 @@ class BerthApp(App[None]):
 
     def _step_in(self, dialog: Dialog[Any], event: events.Key) -> bool:
         """What is typed after tab belongs to the next field, however fast it comes."""
-        if not dialog.is_mounted:
-            self.set_timer(EARLY_SECONDS, lambda: self.post_message(event))
-        elif dialog.takes_tab or event.key not in ("tab", "shift+tab"):
+        if dialog.takes_tab or event.key not in ("tab", "shift+tab"):
             return False
-        elif event.key == "tab":
+        if event.key == "tab":
             dialog.focus_next()
         else:
             dialog.focus_previous()

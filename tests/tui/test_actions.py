@@ -30,7 +30,7 @@ async def test_toggle_stops_then_starts(drive: Driver, live: Daemon, box: str) -
     await drive.press("ctrl+t")
     await drive.until(lambda: (c := drive.container(box)) and c.running, "started")
     assert live.state(box)["Running"]
-    await drive.notified("started")
+    await drive.notified("Started")
 
 
 async def test_pause_and_go_on(drive: Driver, live: Daemon, box: str) -> None:
@@ -52,7 +52,7 @@ async def test_restart_gives_a_new_start_time(drive: Driver, live: Daemon, box: 
     live.docker("kill", box)
     await drive.until(lambda: (c := drive.container(box)) and not c.running, "stopped")
     await drive.press("r")
-    await drive.notified("restarted")
+    await drive.notified("Restarted")
     assert live.state(box)["StartedAt"] != before
 
 

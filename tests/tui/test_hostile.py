@@ -13,6 +13,7 @@ from tests.tui.scene import calm, fill, make_hub, scene
 from tui.dialogs.confirm import Confirm
 from tui.dialogs.load_file import LoadFile
 from tui.dialogs.progress import Progress
+from tui.dialogs.result import Results
 from tui.models import ActionResult
 from tui.screens.copying import copy
 
@@ -66,8 +67,7 @@ async def test_dialogs_show_hostile_titles_and_items_as_they_are() -> None:
         await driver.shows("a␛[2Jb␇·")
         await driver.press("escape")
         failed = ActionResult("removed", "web", False, MARKUP + ESCAPES, "docker rm web")
-        doing = pilot.app.screen_stack[1].query_one("Doing")
-        doing.post_message(doing.Finished("Remove", [failed, failed]))  # type: ignore[attr-defined]
+        pilot.app.push_screen(Results("Remove", [failed, failed]))
         await driver.shows("0 done, 2 failed", "[/bin/x]", "a␛[2Jb␇·")
 
 

@@ -45,7 +45,7 @@ async def test_form_runs_a_container_with_its_limits(drive: Driver, live: Daemon
     await fill(drive, "cpus", "0.5")
     await fill(drive, "pids", "20")
     await fill(drive, "env", "GREETING=hello")
-    await drive.shows("docker run -d -m 67108864 --cpus 0.5")
+    await drive.shows("docker run -d -m 64m --cpus 0.5")
     await drive.press("enter")
     await drive.until(lambda: (c := drive.container(name)) and c.running, "runs")
     data = live.inspect(name)

@@ -96,7 +96,10 @@ def test_run_form(snap_compare: Compare, kind: str, size: tuple[int, int]) -> No
     async def prepare(pilot: Pilot[Any]) -> None:
         await stage.calm(pilot, lambda: stage.fill(hub))
         await pilot.app.push_screen(RunForm("host:latest", send))
-        keys = {"wrong": ("tab", "tab", "l", "o", "t", "s"), "refused": ("w", "e", "b", "enter")}
+        keys = {
+            "wrong": ("tab", "tab", "l", "o", "t", "s", "tab"),
+            "refused": ("w", "e", "b", "enter"),
+        }
         await pilot.press(*keys.get(kind, ()))
         await stage.calm(pilot)
 

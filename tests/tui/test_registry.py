@@ -10,14 +10,15 @@ from tui import actions
 from tui.clients import Client, Endpoint
 from tui.informers import Hub
 from tui.models import Container, ContainerState, EngineInfo
+from tui.models.parse import split_reference
 from tui.screens import filters
 from tui.screens.containers_pane import ContainersPane
-from tui.screens.doing import Doing, short_ids
+from tui.screens.doing import Doing
 from tui.screens.images_pane import ImagesPane
 from tui.screens.metrics_pane import MetricsPane
 from tui.screens.node_pane import NodePane
 from tui.screens.terminal import CTRL_C, CTRL_P_CTRL_Q, DetachFilter
-from tui.screens.verbs import split_reference
+from tui.screens.verbs import short_ids
 
 
 def test_no_key_does_two_things_in_one_place() -> None:
@@ -89,6 +90,9 @@ def test_every_container_and_image_action_is_done_somewhere() -> None:
 
         def images(self) -> list[object]:
             return []
+
+        def subject(self) -> actions.Subject:
+            return actions.Subject()
 
         def clear_marks(self) -> None:
             return None

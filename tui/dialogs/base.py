@@ -25,6 +25,7 @@ class Dialog(ModalScreen[Answer]):
     ]
     title_text: str = ""
     danger: bool = False
+    leaving: str = "esc cancels"
     # Tab does something of the dialog's own.
     takes_tab: ClassVar[bool] = False
 
@@ -36,7 +37,7 @@ class Dialog(ModalScreen[Answer]):
         """The box."""
         box = VerticalScroll(classes="dialog-box -danger" if self.danger else "dialog-box")
         box.border_title = Content(safe(self.title_text))
-        box.border_subtitle = "esc cancels"
+        box.border_subtitle = self.leaving
         box.can_focus = False
         with box:
             yield from self.body()

@@ -82,6 +82,7 @@ class Progress(Dialog[str]):
         state.update(f"✕ {safe_lines(message.error)}")
         state.add_class("-failed")
         self.query_one("#cancel", Button).label = "Close"
+        self.query_one(".dialog-box").border_subtitle = "esc closes"
 
     def action_leave(self) -> None:
         """The worker is cancelled with the screen, and the connection with it."""

@@ -15,6 +15,8 @@ from tui.widgets import palette
 class Results(Dialog[None]):
     """Failures first, with the engine's reason."""
 
+    leaving = "esc closes"
+
     def __init__(self, title: str, results: Sequence[ActionResult]) -> None:
         super().__init__()
         self.title_text = title

@@ -1,4 +1,8 @@
-"""The form that makes a container. Every field is checked as it is typed and before sending."""
+"""The form that makes a container.
+
+A field is checked when it is left and before sending, and from then on as it is typed: who has
+not finished a word is not told that it is wrong.
+"""
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -53,6 +57,7 @@ class RunForm(Dialog[RunRequest]):
         self.image = image
         self.send = send
         self.title_text = f"Run {image}"
+        self._left: set[str] = set()
 
     def body(self) -> ComposeResult:
         """Fields, choices, the same as a docker command, the engine's error."""
@@ -122,14 +127,19 @@ class RunForm(Dialog[RunRequest]):
 
     def _show_errors(self, errors: dict[str, str]) -> None:
         for key in [*(field.key for field in FIELDS), "remove"]:
-            say_problem(self.query_one(f"#{key}-error", Static), errors.get(key, ""))
+            told = errors.get(key, "") if key in self._left or key == "remove" else ""
+            say_problem(self.query_one(f"#{key}-error", Static), told)
 
     def _preview(self) -> None:
         values, errors = self._read()
         text = "" if errors else self._request(values).command_line()
-        self.query_one("#preview", Static).update(
-            Text(safe(text), overflow="ellipsis", no_wrap=True)
-        )
+        self.query_one("#preview", Static).update(Text(safe(text), overflow="ellipsis"))
+
+    @on(Input.Blurred)
+    def _leave(self, event: Input.Blurred) -> None:
+        self._left.add(event.input.id or "")
+        if self.is_attached:  # not while the form is being taken away
+            self._show_errors(self._read()[1])
 
     @on(Input.Changed)
     @on(Checkbox.Changed)
@@ -152,6 +162,7 @@ class RunForm(Dialog[RunRequest]):
     def action_send(self) -> None:
         """Send what is right, else go to the first thing that is wrong."""
         values, errors = self._read()
+        self._left |= errors.keys()
         self._show_errors(errors)
         if errors:
             self.query_one(f"#{next(iter(errors))}").focus()

@@ -9,6 +9,7 @@ from tui.informers.link import Link
 from tui.informers.metrics import MetricsInformer
 from tui.informers.node import NodeInformer
 from tui.informers.series import Series
+from tui.informers.underway import Underway
 
 __all__ = [
     "ContainerInformer",
@@ -20,4 +21,5 @@ __all__ = [
     "MetricsInformer",
     "NodeInformer",
     "Series",
+    "Underway",
 ]

@@ -15,6 +15,7 @@ from tui.informers.images import ImageInformer
 from tui.informers.link import Link
 from tui.informers.metrics import MetricsInformer
 from tui.informers.node import NodeInformer
+from tui.informers.underway import Underway
 from tui.models import Event, PodGroup, group_pods
 
 PING_PAUSE = 0.7
@@ -31,6 +32,7 @@ class Hub:
         self.client = client
         self.link = Link()
         self.events = EventLog()
+        self.underway = Underway()
         self.containers = ContainerInformer(client, self.link)
         self.images = ImageInformer(client, self.link)
         self.metrics = MetricsInformer(client, self.containers)

@@ -15,6 +15,10 @@ _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _ENV_NAME = re.compile(r"[^=\s]+")
 _RESTART = re.compile(r"no|always|unless-stopped|on-failure(:\d+)?")
 MINIMUM_MEMORY = 6 << 20
+# Docker's grammar of image names: a registry may have capitals and a port, the path may not.
+_REGISTRY = r"(?:[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)+(?::\d+)?|[a-zA-Z0-9-]+:\d+|localhost)/"
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_REFERENCE = re.compile(rf"(?:{_REGISTRY})?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?", re.ASCII)
 
 
 def parse_size(text: str) -> int:
@@ -96,6 +100,24 @@ def parse_name(text: str) -> str:
             "or digit"
         )
     return name
+
+
+def parse_reference(text: str) -> str:
+    """The name of an image, with or without a tag."""
+    name = text.strip()
+    if not _REFERENCE.fullmatch(name):
+        raise ValueError(
+            f"not an image name: {name!r}; use small letters, digits and . _ - as in shop/web:2"
+        )
+    return name
+
+
+def split_reference(reference: str) -> tuple[str, str]:
+    """(repository, tag); a colon before a slash belongs to a registry's port."""
+    head, colon, tag = reference.rpartition(":")
+    if not colon or "/" in tag:
+        return reference, "latest"
+    return head, tag
 
 
 def parse_restart_policy(text: str) -> str:

@@ -39,7 +39,7 @@ class RunRequest:
         return [*self._limits(), *self._process(), *self._lifetime()]
 
     def _limits(self) -> list[str]:
-        memory = [] if self.memory is None else ["-m", str(self.memory)]
+        memory = [] if self.memory is None else ["-m", _size(self.memory)]
         cpus = [] if self.cpus is None else ["--cpus", f"{self.cpus:g}"]
         pids = [] if self.pids is None else ["--pids-limit", str(self.pids)]
         return [*memory, *cpus, *pids]
@@ -59,3 +59,11 @@ class RunRequest:
         return words + [
             word for key, value in self.labels.items() for word in ("--label", f"{key}={value}")
         ]
+
+
+def _size(value: int) -> str:
+    """``64m``: the greatest of docker's units in which it is a whole number."""
+    for scale, unit in ((1 << 30, "g"), (1 << 20, "m"), (1 << 10, "k")):
+        if value and value % scale == 0:
+            return f"{value // scale}{unit}"
+    return str(value)

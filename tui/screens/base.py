@@ -53,6 +53,7 @@ class BerthScreen(Screen[None]):
         self._undo = [
             self.hub.link.watch(soon(self, self.show_header)),
             self.hub.containers.watch(changed=soon(self, self.show_header)),
+            self.hub.underway.watch(soon(self, self.show_footer)),
         ]
         self.set_interval(1.0, self._tick)
         self.app.theme_changed_signal.subscribe(self, lambda _theme: self.repaint())
@@ -169,9 +170,16 @@ class BerthScreen(Screen[None]):
         action = actions.BY_ID[action_id]
         reason = action.guard(self.subject())
         if reason:
-            self.notify(f"{reason[0].upper()}{reason[1:]}.", severity="warning", timeout=4)
+            self.notify(self._sentence(reason), severity="warning", timeout=4)
             return
         self.act(action_id)
+
+    def _sentence(self, reason: str) -> str:
+        """With a capital, unless it begins with a name, which is not ours to change."""
+        held = self.subject().container
+        if held is not None and reason.startswith(held.name):
+            return f"{reason}."
+        return f"{reason[0].upper()}{reason[1:]}."
 
     def act(self, action_id: str) -> bool:
         """Do it; False when this screen does not know it."""

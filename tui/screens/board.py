@@ -32,7 +32,8 @@ def aligned(
 ) -> tuple[list[float | None], int]:
     """(values a second apart, number of the last second).
 
-    A second skipped by a late sample takes its neighbour's value; longer gaps stay gaps.
+    A second skipped by a late sample takes its neighbour's value; longer gaps stay gaps. All
+    columns of the same samples are of one length, or their graphs would span different times.
     """
     if not samples:
         return [], 0
@@ -45,8 +46,7 @@ def aligned(
     for place in range(1, span - 1):
         if values[place] is None and values[place + 1] is not None:
             values[place] = values[place - 1]
-    first = next((at for at, value in enumerate(values) if value is not None), span)
-    return values[first:], newest
+    return values[max(0, span - 1 - (newest - int(samples[0].t))) :], newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +103,21 @@ def trace(plot: Plot, series: AnySeries) -> Trace:
     values, newest = aligned(samples, plot.column)
     if plot.below:
         below, _ = aligned(samples, plot.below)
-        return Trace(tuple(values), newest, note=_peak(plot, [*values, *below]), below=tuple(below))
+        return Trace(
+            tuple(values), newest, notes=_peak(plot, [*values, *below]), below=tuple(below)
+        )
     latest = series.latest
     limit = getattr(latest, plot.limit) if latest else None
     notes = [f"of {plot.unit(limit)}"] if limit else []
-    notes += [_peak(plot, values)]
+    notes += _peak(plot, values)
     if isinstance(latest, Sample) and plot.column == "cpu_cores" and latest.throttled_percent:
         notes.append(f"throttled {words.percent(latest.throttled_percent)}")
-    return Trace(tuple(values), newest, limit, "  ".join(notes))
+    return Trace(tuple(values), newest, limit, tuple(notes))
 
 
-def _peak(plot: Plot, values: Sequence[float | None]) -> str:
+def _peak(plot: Plot, values: Sequence[float | None]) -> tuple[str, ...]:
     known = [value for value in values if value is not None]
-    return f"peak {plot.unit(max(known))}" if known else ""
+    return (f"peak {plot.unit(max(known))}",) if known else ()
 
 
 class Board(Box):

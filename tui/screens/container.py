@@ -125,6 +125,7 @@ class ContainerScreen(BerthScreen):
         self._undo += [
             self.hub.containers.watch(changed=soon(self, self._changed)),
             self.hub.metrics.watch(soon(self, self._figures)),
+            self.hub.underway.watch(soon(self, self._title)),
         ]
         self.show_tab(self.tab)
         self._title()
@@ -218,6 +219,8 @@ class ContainerScreen(BerthScreen):
         text.append(safe(held.name), palette.tone(self, "title", bold=True))
         said = "removed" if self.gone else status.text
         text.append(f"  {said}", palette.tone(self, "bad" if self.gone else status.style))
+        if word := self.hub.underway.word(held.id):
+            text.append(f"  {word.capitalize()} …", palette.tone(self, "accent", bold=True))
         text.append(f"  {safe(held.image)}", palette.tone(self, "dim"))
         text.append(f"  {safe(held.command)}", palette.tone(self, "faint"))
         self.query_one(".page-title", Static).update(text)
@@ -243,7 +246,8 @@ class ContainerScreen(BerthScreen):
     def subject(self) -> Subject:
         """This one."""
         held = None if self.gone else self.held
-        return Subject(held, engine=self.hub.link.info, linked=self.hub.link.alive)
+        link, word = self.hub.link, self.hub.underway.word(self.held.id)
+        return Subject(held, engine=link.info, linked=link.alive, underway=word)
 
     def hints(self) -> list[Hint]:
         """Without the key that leads to where we are."""

@@ -22,12 +22,12 @@ from tui.widgets.notice import NoticeState
 from tui.widgets.table import Row
 
 COLUMNS: tuple[Column, ...] = (
-    Column("state", " ", 1),
-    Column("name", "NAME", 14, flex=3, most=32, sort="N"),
-    Column("image", "IMAGE", 14, flex=2, most=32, fair=24, rank=2, sort="I"),
-    Column("status", "STATUS", 20, flex=1, most=28, rank=1, sort="S"),
-    Column("cpu", "CPU", 8, "right", sort="C"),
-    Column("memory", "MEMORY", 9, "right", sort="M"),
+    Column("state", " ", 1, gap=1),
+    Column("name", "NAME", 10, flex=3, most=40, sort="N"),
+    Column("image", "IMAGE", 10, flex=2, most=40, fair=24, rank=2, sort="I"),
+    Column("status", "STATUS", 20, rank=1, sort="S"),
+    Column("cpu", "CPU", 10, "right", sort="C"),
+    Column("memory", "MEMORY", 8, "right", sort="M"),
     Column("memory_percent", "MEM%", 5, "right", rank=3),
     Column("pids", "PIDS", 6, "right", rank=4, sort="D"),
     Column("restarts", "RESTARTS", 8, "right", rank=5, sort="R"),
@@ -88,10 +88,15 @@ class ContainersPane(Pane):
         sample = self.hub.metrics.latest(item.id)
         cells = dict(zip(_KEYS, render.row(item, sample, now), strict=True))
         cells["image"] = Cell(cells["image"].text, "muted")
-        cells["status"] = brief_status(item, now)
+        cells["status"] = self._status(item, now)
         if sample is not None:
             cells["memory"] = Cell(units.size(sample.memory_bytes), cells["memory"].style)
         return Row(item.id, tuple(cells[column.key] for column in self.columns), strong=1)
+
+    def _status(self, item: Container, now: float) -> Cell:
+        """What is being done with it, else its state."""
+        word = self.hub.underway.word(item.id)
+        return Cell(f"{word.capitalize()} …", "accent") if word else brief_status(item, now)
 
     def _measure(self, known: Sequence[Container]) -> None:
         """Ask for figures of the selected one and of those that can be seen."""
@@ -122,8 +127,14 @@ class ContainersPane(Pane):
     def subject(self) -> Subject:
         """For guards."""
         link = self.hub.link
+        held = self.selected
         return Subject(
-            self.selected, marked=len(self.table.marks), engine=link.info, linked=link.alive
+            held,
+            marked=len(self.table.marks),
+            engine=link.info,
+            linked=link.alive,
+            underway=self.hub.underway.word(held.id) if held else "",
+            listed=bool(self.hub.containers.items),
         )
 
     def show_side(self) -> None:

@@ -1,16 +1,14 @@
 """From an action to the engine: the question before, the work in a worker, the word after."""
 
-import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from textual import on
-from textual.message import Message
 from textual.widget import Widget
 
-from tui.clients import ClientError
+from tui.actions import Subject
+from tui.clients import Client, ClientError
 from tui.dialogs.ask import Ask
 from tui.dialogs.confirm import Confirm
 from tui.dialogs.from_host import FromHost
@@ -24,7 +22,7 @@ from tui.screens import verbs
 from tui.screens.copying import copy
 from tui.screens.shell import attach, shell
 
-_LONG_ID = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
+GROUP = "asked of the engine"
 
 
 class Targets(Protocol):
@@ -40,23 +38,19 @@ class Targets(Protocol):
         """The marked ones, else the selected one."""
         ...
 
+    def subject(self) -> Subject:
+        """What is selected, whatever is marked: for actions on one."""
+        ...
+
     def clear_marks(self) -> None:
         """After an action on many."""
         ...
 
 
 class Doing(Widget):
-    """Invisible; owns the workers, so that they end with the screen that began them."""
+    """Invisible. Its work belongs to the app: it goes on when its screen is left, and is told."""
 
     DEFAULT_CSS = "Doing { display: none; }"
-
-    class Finished(Message):
-        """An action on one or many has ended."""
-
-        def __init__(self, title: str, results: Sequence[ActionResult]) -> None:
-            super().__init__()
-            self.title = title
-            self.results = results
 
     def __init__(self, targets: Targets) -> None:
         super().__init__()
@@ -93,46 +87,52 @@ class Doing(Widget):
 
         What has not been sent yet is not sent; a request under way is the engine's to finish.
         """
-        here = [work for work in self.workers if work.node is self and work.is_running]
+        here = [work for work in self.workers if work.group == GROUP and work.is_running]
         if not here:
             return False
         for work in here:
             work.cancel()
-        words = ", ".join(dict.fromkeys(work.group for work in here))
-        self.app.notify("The engine may still finish what it has begun.", title=f"{words}: left")
+        words = ", ".join(work.name for work in here)
+        self.app.notify(f"{words}: the engine may still finish it.", title="No longer waiting")
         return True
 
     def _refresh(self) -> None:
         self.hub.refresh()
-        self.app.notify("The lists were asked for again.", timeout=2)
+        self.app.notify("Refreshed", timeout=2)
 
     # -- containers ---------------------------------------------------------------------------
 
     def _verb(self, verb: verbs.Verb, title: str) -> None:
-        held = self.targets.containers()
-        self.run_worker(self._each(verb, title, held), group=title)
+        busy = self.hub.underway.word
+        self._run(verb, title, [item for item in self.targets.containers() if not busy(item.id)])
+
+    def _run(self, verb: verbs.Verb, title: str, held: Sequence[Container]) -> None:
+        if held:
+            self._work(self._each(verb, title, held), f"{title} {_these(held)}")
         self.targets.clear_marks()
 
-    async def _each(self, verb: verbs.Verb, title: str, held: Sequence[Container]) -> None:
-        results = await verbs.each(self.hub.client, verb, held)
-        self.post_message(self.Finished(title, results))
+    def _work(self, work: Awaitable[None], name: str) -> None:
+        self.app.run_worker(work, name=name, group=GROUP)
 
-    @on(Finished)
-    def _finished(self, message: Finished) -> None:
-        message.stop()
-        results = message.results
+    async def _each(self, verb: verbs.Verb, title: str, held: Sequence[Container]) -> None:
+        async def told(client: Client, item: Container) -> ActionResult:
+            with self.hub.underway.doing(item.id, verbs.word_of(verb, item)):
+                return await verb(client, item)
+
+        self._finished(title, await verbs.each(self.hub.client, told, held))
+
+    def _finished(self, title: str, results: Sequence[ActionResult]) -> None:
         if len(results) > 1:
-            self.app.push_screen(Results(message.title, results))
+            self.app.push_screen(Results(title, results))
         for result in results if len(results) == 1 else ():
             self._say(result)
 
     def _say(self, result: ActionResult) -> None:
         if result.ok:
-            self.app.notify(f"{result.target} {result.message}", timeout=3)
+            self.app.notify(f"{result.action.capitalize()} {result.target}", timeout=3)
         else:
             title = f"{result.target}: not {result.action}"
-            message = short_ids(result.message)
-            self.app.notify(message, title=title, severity="error", timeout=10)
+            self.app.notify(result.message, title=title, severity="error", timeout=10)
         for warning in result.warnings:
             self.app.notify(warning, title=result.target, severity="warning", timeout=8)
 
@@ -152,26 +152,20 @@ class Doing(Widget):
 
     def _ask_remove(self) -> None:
         held = self.targets.containers()
-        running = [item for item in held if item.running]
-        lost = "Its log and everything written inside it are lost."
-        if running:
-            lost = f"{_these(running).capitalize()} running and will be killed first. {lost}"
-            lost = lost.replace("running and", "running, and", 1)
         dialog = Confirm(
-            "Remove", f"Remove {_these(held)}?", verb="Remove", items=_names(held), consequence=lost
+            "Remove",
+            f"Remove {_these(held)}?",
+            verb="Remove",
+            items=_names(held),
+            consequence=_lost(held),
         )
         self._confirm(dialog, partial(self._run, verbs.remove, "Remove", held))
 
     def _confirm(self, dialog: Confirm, then: Callable[[], None]) -> None:
         self.app.push_screen(dialog, lambda answer: then() if answer else None)
 
-    def _run(self, verb: verbs.Verb, title: str, held: Sequence[Container]) -> None:
-        self.run_worker(self._each(verb, title, held), group=title)
-        self.targets.clear_marks()
-
     def _one(self) -> Container | None:
-        held = self.targets.containers()
-        return held[0] if held else None
+        return self.targets.subject().container
 
     def _ask_name(self) -> None:
         held = self._one()
@@ -190,16 +184,19 @@ class Doing(Widget):
             check=_name_problem,
             send=send,
         )
-        self.app.push_screen(dialog, self._renamed)
+        self.app.push_screen(
+            dialog, lambda name: self._done(f"Renamed {held.name} to {name}", name)
+        )
 
-    def _renamed(self, name: str | None) -> None:
-        if name:
-            self.app.notify(f"It is called {name} now.", timeout=3)
+    def _done(self, words: str, answer: str | None) -> None:
+        """Say it, unless the dialog was left."""
+        if answer:
+            self.app.notify(words, timeout=4)
 
     def _copy_container(self) -> None:
         held = self._one()
         if held is not None:
-            copy(self, held.id, f"The id of {held.name}")
+            copy(self, held.id, f"the id of {held.name}")
 
     def _session(self, work: Callable[[Widget, Hub, Container], Any]) -> None:
         held = self._one()
@@ -209,8 +206,7 @@ class Doing(Widget):
     # -- images -------------------------------------------------------------------------------
 
     def _image(self) -> Image | None:
-        held = self.targets.images()
-        return held[0] if held else None
+        return self.targets.subject().image
 
     def _open_run_form(self) -> None:
         held = self._image()
@@ -221,7 +217,7 @@ class Doing(Widget):
             result = await verbs.run(self.hub.client, request)
             if not result.ok:
                 return result.message
-            self.post_message(self.Finished("Run", [result]))
+            self._say(result)
             return ""
 
         self.app.push_screen(RunForm(held.name, send))
@@ -235,13 +231,15 @@ class Doing(Widget):
             result = await verbs.tag_image(self.hub.client, held, reference)
             return "" if result.ok else result.message
 
-        def check(text: str) -> str:
-            return "" if text.strip() else "write a name such as shop/web:2"
-
         dialog = Ask(
-            "Tag", f"Another name for {held.name}", value="", verb="Tag", check=check, send=send
+            "Tag",
+            f"Another name for {held.name}",
+            value="",
+            verb="Tag",
+            check=_reference_problem,
+            send=send,
         )
-        self.app.push_screen(dialog)
+        self.app.push_screen(dialog, lambda name: self._done(f"Tagged {held.name} as {name}", name))
 
     def _ask_remove_image(self) -> None:
         held = self.targets.images()
@@ -264,19 +262,19 @@ class Doing(Widget):
 
     def _remove_images(self, held: Sequence[Image], answer: str | None) -> None:
         if answer:
-            work = self._each_image(held, force=answer == "option")
-            self.run_worker(work, group="remove image")
+            names = held[0].name if len(held) == 1 else f"{len(held)} images"
+            self._work(self._each_image(held, force=answer == "option"), f"Remove {names}")
             self.targets.clear_marks()
 
     async def _each_image(self, held: Sequence[Image], *, force: bool) -> None:
         client = self.hub.client
         results = [await verbs.remove_image(client, image, force=force) for image in held]
-        self.post_message(self.Finished("Remove image", results))
+        self._finished("Remove image", results)
 
     def _copy_image(self) -> None:
         held = self._image()
         if held is not None:
-            copy(self, held.id, f"The id of {held.name}")
+            copy(self, held.id, f"the id of {held.name}")
 
     def _ask_file(self) -> None:
         self.app.push_screen(LoadFile(), self._load)
@@ -290,7 +288,10 @@ class Doing(Widget):
         def job() -> AsyncIterator[str]:
             return images.import_rootfs(path, reference) if reference else images.load(path)
 
-        self._progress(f"Load {path.name}", job)
+        if reference:
+            self._progress(f"Import {path.name}", job, lambda _: f"Imported {reference}")
+        else:
+            self._progress(f"Load {path.name}", job, lambda said: f"Loaded {_loaded(said, path)}")
 
     def _ask_programs(self) -> None:
         self.app.push_screen(FromHost(), self._import)
@@ -299,19 +300,38 @@ class Doing(Widget):
         if answer is not None:
             programs, reference = answer
             job = partial(self.hub.client.berth.from_host, programs, reference)
-            self._progress("Import from this host", job)
+            self._progress("Import from this host", job, lambda _: f"Imported {reference}")
 
-    def _progress(self, title: str, job: Callable[[], AsyncIterator[str]]) -> None:
-        self.app.push_screen(Progress(title, job, errors=(ClientError,)), self._progressed)
+    def _progress(
+        self, title: str, job: Callable[[], AsyncIterator[str]], words: Callable[[str], str]
+    ) -> None:
+        """Show the job's own lines; ``words`` make of its last one what is said at the end."""
+        dialog = Progress(title, job, errors=(ClientError,))
 
-    def _progressed(self, last: str | None) -> None:
-        if last:
-            self.app.notify(last, title="Done", timeout=6)
+        def ended(last: str | None) -> None:
+            if last is not None:
+                self.app.notify(words(last), timeout=6)
+            elif not dialog.failed:
+                self.app.notify(f"{title.split(maxsplit=1)[0]} cancelled", timeout=6)
+
+        self.app.push_screen(dialog, ended)
 
 
-def short_ids(text: str) -> str:
-    """Engines name containers by 64 digits; 12 are as good, and fit."""
-    return _LONG_ID.sub(r"\1", text)
+def _loaded(said: str, path: Path) -> str:
+    """The image's name, of the engine's ``Loaded image: host:latest``; else the file's."""
+    _, colon, name = said.partition(": ")
+    return verbs.short_ids(name).removeprefix("sha256:") if colon else path.name
+
+
+def _lost(held: Sequence[Container]) -> str:
+    """What the removal of these costs."""
+    running = [item.name for item in held if item.running]
+    if len(held) == 1:
+        lost = "Its log and everything written inside it are lost."
+        return f"{held[0].name} is running and will be killed first. {lost}" if running else lost
+    lost = "Their logs and everything written inside them are lost."
+    count = "1 of them is" if len(running) == 1 else f"{len(running)} of them are"
+    return f"{count} running and will be killed first. {lost}" if running else lost
 
 
 def _these(held: Sequence[Container]) -> str:
@@ -324,6 +344,14 @@ def _names(held: Sequence[Container]) -> list[str]:
 
 def _image_names(held: Sequence[Image]) -> list[str]:
     return [", ".join(item.references) or item.short_id for item in held]
+
+
+def _reference_problem(text: str) -> str:
+    try:
+        parse.parse_reference(text)
+    except ValueError as error:
+        return str(error) if text.strip() else "write a name such as shop/web:2"
+    return ""
 
 
 def _name_problem(text: str) -> str:

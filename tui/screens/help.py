@@ -21,8 +21,10 @@ class Help(ModalScreen[None]):
         Binding("escape,q,question_mark", "leave", "Back", show=False),
         Binding("down,j", "scroll(1)", "Down", show=False),
         Binding("up,k", "scroll(-1)", "Up", show=False),
-        Binding("pagedown,space", "scroll(15)", "A page down", show=False),
-        Binding("pageup", "scroll(-15)", "A page up", show=False),
+        Binding("pagedown,space,ctrl+d,ctrl+f", "page(0.9)", "A page down", show=False),
+        Binding("pageup,ctrl+u,ctrl+b", "page(-0.9)", "A page up", show=False),
+        Binding("home,g", "end(-1)", "To the start", show=False),
+        Binding("end,G", "end(1)", "To the end", show=False),
     ]
 
     def __init__(self, scopes: Sequence[str], keymap: Mapping[str, str]) -> None:
@@ -34,7 +36,7 @@ class Help(ModalScreen[None]):
         """A page in a box."""
         with Vertical(id="help") as box:
             box.border_title = "Keys that work here"
-            box.border_subtitle = "esc leaves"
+            box.border_subtitle = "↓ goes on · esc leaves"
             yield Document()
 
     def on_mount(self) -> None:
@@ -67,6 +69,15 @@ class Help(ModalScreen[None]):
     def action_scroll(self, rows: int) -> None:
         """Through the page."""
         self.query_one(Document).action_scroll_rows(rows)
+
+    def action_page(self, pages: float) -> None:
+        """By screens."""
+        self.query_one(Document).action_scroll_pages(pages)
+
+    def action_end(self, way: int) -> None:
+        """To the start or the end."""
+        page = self.query_one(Document)
+        page.action_to_end() if way > 0 else page.action_to_start()
 
     def action_leave(self) -> None:
         """Back."""

@@ -115,6 +115,7 @@ class ImagesPane(Pane):
             marked=len(self.table.marks),
             engine=link.info,
             linked=link.alive,
+            listed=bool(self.hub.images.items),
         )
 
     # -- side ---------------------------------------------------------------------------------

@@ -98,10 +98,12 @@ class InspectPanel(Vertical):
             "text.previous": page.action_previous_match,
             "text.wrap": page.action_toggle_wrap,
         }
-        if action == "text.search":
+        if action in ("text.next", "text.previous") and not page.searched:
+            self.notify("Nothing is searched for yet: / asks.", severity="warning", timeout=4)
+        elif action == "text.search":
             self.query_one(Prompt).ask("inspect search", "search", page.searched)
         elif action == "text.copy":
-            copy(self, page.plain, "The whole page")
+            copy(self, page.plain, "the whole page")
         elif action == "inspect.raw":
             self.raw = not self.raw
             self._draw()

@@ -228,10 +228,12 @@ class LogPanel(Vertical):
             "move.left": lambda: view.action_scroll_columns(-8),
             "move.right": lambda: view.action_scroll_columns(8),
         }
-        if action == "text.search":
+        if action in ("text.next", "text.previous", "logs.matches") and not view.searched:
+            self.notify("Nothing is searched for yet: / asks.", severity="warning", timeout=4)
+        elif action == "text.search":
             self.query_one(Prompt).ask("log search", "search", view.searched)
         elif action == "text.copy":
-            copy(self, view.visible_text(), "The lines on the screen")
+            copy(self, view.visible_text(), "the lines on the screen")
         elif action in simple:
             simple[action]()
         else:

@@ -65,6 +65,7 @@ class MainScreen(BerthScreen):
         self._undo += [
             self.hub.containers.watch(changed=soon(self, self.show_tabs)),
             self.hub.images.watch(changed=soon(self, self.show_tabs)),
+            self.hub.link.watch(soon(self, self.show_tabs)),
         ]
         self.show_tabs()
         self.set_focus(self.pane.table)
@@ -108,6 +109,7 @@ class MainScreen(BerthScreen):
         pane = self.pane
         notes = [f"{len(pane.table.marks)} marked"] if pane.table.marks else []
         notes += [f"filter: {pane.filter.text}"] if pane.filter else []
+        notes += [pane.order_note] if not pane.table.sort_is_seen else []
         if isinstance(pane, ContainersPane) and pane.scope == "containers" and not pane.show_all:
             notes.append("running only")
         return "  ".join(notes)

@@ -15,12 +15,12 @@ from tui.widgets.notice import NoticeState
 from tui.widgets.table import Row
 
 COLUMNS: tuple[Column, ...] = (
-    Column("state", " ", 1),
-    Column("name", "NAME", 12, flex=2, most=32, sort="N"),
-    Column("cpu", "CPU", 8, "right", sort="C"),
+    Column("state", " ", 1, gap=1),
+    Column("name", "NAME", 12, flex=2, most=40, sort="N"),
+    Column("cpu", "CPU", 10, "right", sort="C"),
     Column("cpu_percent", "CPU%", 5, "right"),
     Column("throttled", "THROTTLED", 9, "right", rank=3, sort="T"),
-    Column("memory", "MEMORY", 19, "right", sort="M"),
+    Column("memory", "MEMORY", 17, "right", sort="M"),
     Column("memory_percent", "MEM%", 5, "right"),
     Column("pids", "PIDS", 8, "right", rank=2, sort="D"),
     Column("block_read", "BLK READ", 12, "right", rank=5, sort="B"),

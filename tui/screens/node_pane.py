@@ -13,7 +13,7 @@ from tui.render import units
 from tui.render.cells import Cell
 from tui.render.text import safe
 from tui.screens.board import HOST_PLOTS, Board, HostGauges
-from tui.screens.containers_pane import ContainersPane, brief_status
+from tui.screens.containers_pane import ContainersPane
 from tui.screens.pane import picked
 from tui.widgets import palette
 from tui.widgets.columns import Column
@@ -22,9 +22,9 @@ from tui.widgets.table import Row
 COLUMNS: tuple[Column, ...] = (
     Column("name", "POD / CONTAINER", 20, flex=3, most=44, sort="N"),
     Column("ready", "READY", 5, "right"),
-    Column("status", "STATUS", 20, flex=1, most=28, rank=1),
+    Column("status", "STATUS", 20, rank=1),
     Column("cpu", "CPU", 6, "right", sort="C"),
-    Column("memory", "MEMORY", 9, "right", sort="M"),
+    Column("memory", "MEMORY", 8, "right", sort="M"),
     Column("restarts", "RESTARTS", 8, "right", rank=3, sort="R"),
     Column("age", "AGE", 4, "right", rank=2, sort="A"),
 )
@@ -74,7 +74,7 @@ class NodePane(ContainersPane):
 
     def _member(self, item: Container, cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
         name, _, _, *rest = cells
-        return (name, Cell(""), brief_status(item, self.clock()), *rest)
+        return (name, Cell(""), self._status(item, self.clock()), *rest)
 
     def show_side(self) -> None:
         """The machine's figures."""
@@ -105,7 +105,7 @@ class NodePane(ContainersPane):
         text.append(" ".join("—" if one is None else f"{one:.2f}" for one in loads))
         if host is not None and host.swap_bytes:
             text.append("   swap ", dim).append(units.size(host.swap_bytes))
-        for warning in node.warnings[:2] if self.screen.has_class("-wide") else ():
+        for warning in node.warnings[:2]:
             text.append(f"\n▲ {safe(warning)}", palette.tone(self, "warn"))
         return text
 

@@ -93,6 +93,7 @@ class Pane(Horizontal):
         """Subscribe, and draw what is known."""
         mark = soon(self, self.refresh_now)
         self._undo = [*self.watch_hub(mark), self.hub.link.watch(mark)]
+        self._undo.append(self.hub.underway.watch(mark))
         self.refresh_now()
 
     def on_unmount(self) -> None:
@@ -146,11 +147,19 @@ class Pane(Horizontal):
         """Turn the order round."""
         self.order = Order(self.order.column, not self.order.descending)
         self.refresh_now()
+        self.post_message(self.SubjectChanged())
 
     def sort_by(self, column: str) -> None:
         """Sort by a column, or turn it round."""
         self.order = self.order.by(column, self.FIGURES)
         self.refresh_now()
+        self.post_message(self.SubjectChanged())
+
+    @property
+    def order_note(self) -> str:
+        """``by PIDS↓``: for an order whose column does not fit on the screen."""
+        titles = {column.key: column.title for column in self.columns}
+        return f"by {titles[self.order.column]}{'↓' if self.order.descending else '↑'}"
 
     def on_key(self, event: events.Key) -> None:
         """Shift and the underlined letter of a title sorts by it."""

@@ -21,7 +21,9 @@ from tui.widgets.notice import Notice, NoticeState
 from tui.widgets.table import ResourceTable, Row
 
 SECONDS = 2.0
-_WIDTHS = {"CMD": 30, "COMMAND": 30, "USER": 10, "UID": 10, "STIME": 6, "TIME": 9, "TTY": 8}
+_WIDTHS = {"CMD": 20, "COMMAND": 20, "STIME": 5, "TTY": 6, "C": 3, "S": 2, "STAT": 4}
+# What goes first when the command would be cut short.
+_RANKS = {"C": 9, "STIME": 8, "TTY": 7, "PPID": 6, "VSZ": 5, "RSS": 4, "TIME": 3}
 _RIGHT = frozenset({"PID", "PPID", "C", "%CPU", "%MEM", "VSZ", "RSS", "TIME"})
 
 
@@ -110,6 +112,7 @@ class ProcessesPanel(Vertical):
 
 def _column(title: str) -> Column:
     width = _WIDTHS.get(title, 8)
-    wide = title in ("CMD", "COMMAND")
-    align = "right" if title in _RIGHT else "left"
-    return Column(title, title, width, "right" if align == "right" else "left", flex=int(wide))
+    if title in ("CMD", "COMMAND"):
+        return Column(title, title, width, flex=1, fair=32)
+    rank = _RANKS.get(title, 1)
+    return Column(title, title, width, "right" if title in _RIGHT else "left", rank=rank)

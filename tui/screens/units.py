@@ -4,8 +4,10 @@ from tui.render import units
 
 
 def cores(value: float) -> str:
-    """``0.5``, ``2``, ``<0.01``."""
-    return f"{value:.2g}" if 0 < value < 10 else f"{value:.0f}"
+    """``0.5``, ``1.25``, ``2``, ``<0.01``."""
+    if 0 < value < 0.005:
+        return "<0.01"
+    return f"{value:.2f}".rstrip("0").rstrip(".") if value < 10 else f"{value:.0f}"
 
 
 def size(value: float) -> str:

@@ -4,14 +4,22 @@ No widget and no dialog here; a failure is a result, never an exception.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from shlex import quote
 
 from tui.clients import Client, ClientError
 from tui.models import ActionResult, Container, ContainerState, Image, RunRequest
+from tui.models.parse import split_reference
 
 CONCURRENT = 8
+_LONG_ID = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 Verb = Callable[[Client, Container], Awaitable[ActionResult]]
+
+
+def short_ids(text: str) -> str:
+    """Engines name containers by 64 digits; 12 are as good, and fit."""
+    return _LONG_ID.sub(r"\1", text)
 
 
 async def _told(
@@ -20,7 +28,7 @@ async def _told(
     try:
         await work
     except ClientError as error:
-        return ActionResult(word, target, False, str(error), command, id)
+        return ActionResult(word, target, False, short_ids(str(error)), command, id)
     return ActionResult(word, target, True, word, command, id)
 
 
@@ -81,8 +89,27 @@ async def run(client: Client, request: RunRequest) -> ActionResult:
     try:
         created = await client.containers.run(request)
     except ClientError as error:
-        return ActionResult("run", target, False, str(error), command)
-    return ActionResult("run", target, True, "running", command, created.id, created.warnings)
+        return ActionResult("started", target, False, short_ids(str(error)), command)
+    name = request.name or await _name_of(client, created.id)
+    return ActionResult("started", name, True, "started", command, created.id, created.warnings)
+
+
+async def _name_of(client: Client, container_id: str) -> str:
+    """The name that the engine chose; the id when it has gone already."""
+    try:
+        return (await client.containers.inspect(container_id)).container.name
+    except ClientError:
+        return container_id[:12]
+
+
+def word_of(verb: "Verb", held: Container) -> str:
+    """What is going on while the engine has not answered: ``stopping``."""
+    if verb is not toggle:
+        return _WORDS.get(verb, "working")
+    if held.paused:
+        return "going on"
+    stops = held.state in (ContainerState.RUNNING, ContainerState.RESTARTING)
+    return "stopping" if stops else "starting"
 
 
 async def remove_image(client: Client, image: Image, *, force: bool) -> ActionResult:
@@ -102,12 +129,12 @@ async def tag_image(client: Client, image: Image, reference: str) -> ActionResul
     return await _told("tagged", reference, command, client.images.tag(ref, repository, tag))
 
 
-def split_reference(reference: str) -> tuple[str, str]:
-    """(repository, tag); a colon before a slash belongs to a registry's port."""
-    head, colon, tag = reference.rpartition(":")
-    if not colon or "/" in tag:
-        return reference, "latest"
-    return head, tag
+_WORDS: dict[Verb, str] = {
+    restart: "restarting",
+    pause: "pausing",
+    kill: "being killed",
+    remove: "being removed",
+}
 
 
 async def each(client: Client, verb: Verb, held: Sequence[Container]) -> list[ActionResult]:

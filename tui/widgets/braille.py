@@ -10,28 +10,39 @@ _RIGHT = (0x80, 0x20, 0x10, 0x08)
 SPANS = (60, 120, 300, 600)
 
 
-def span_for(samples: int, columns: int) -> int:
-    """Samples the graph spans: grows in steps with what there is, so that little fills it too."""
-    return max(columns, next((span for span in SPANS if span >= samples), SPANS[-1]))
+def span_for(samples: int) -> int:
+    """Samples the graph spans: grows in steps with what there is, so that little fills it too.
+
+    It does not depend on the width, so graphs side by side have one time axis, in round values.
+    """
+    return next((span for span in SPANS if span >= samples), SPANS[-1])
 
 
 def buckets(values: Series, columns: int, span: int, newest: int = 0) -> list[float | None]:
     """The last ``span`` samples as ``columns`` peaks, right-aligned.
 
-    ``newest`` is the number of the last sample since some fixed time: bucket borders are tied to
-    it, so that a graph scrolls by whole buckets and never shimmers as samples move across them.
+    With more columns than samples each sample fills several. ``newest`` is the number of the last
+    sample since some fixed time: bucket borders are tied to it, so that a graph scrolls by whole
+    buckets and never shimmers as samples move across them.
     """
-    width = max(1.0, span / max(1, columns))
+    width = span / max(1, columns)
     result: list[float | None] = [None] * columns
-    last = int(newest / width)
+    offset = columns - 1 - _columns_of(newest, width)[1]
     for age, value in enumerate(reversed(values)):
-        column = columns - 1 - (last - int((newest - age) / width))
-        if column < 0:
+        first, last = (place + offset for place in _columns_of(newest - age, width))
+        if last < 0:
             break
-        held = result[column]
-        if value is not None and (held is None or value > held):
-            result[column] = value
+        for column in range(max(0, first), last + 1) if value is not None else ():
+            held = result[column]
+            if held is None or (value is not None and value > held):
+                result[column] = value
     return result
+
+
+def _columns_of(number: int, width: float) -> tuple[int, int]:
+    """First and last column of a sample, counted from the same fixed time."""
+    first = int(number / width)
+    return first, max(first, int((number + 1) / width) - 1)
 
 
 def area(heights: Series, rows: int, top: float, *, inverted: bool = False) -> list[str]:
@@ -65,9 +76,12 @@ def _cell(left: int, right: int, inverted: bool) -> str:
 
 
 def round_top(value: float, *, binary: bool = False) -> float:
-    """A round figure at or just above ``value`` for the end of an axis."""
-    if value <= 0:
-        return 1024.0 if binary else 0.1
+    """A round figure at or just above ``value`` for the end of an axis.
+
+    Never less than a tenth of a core, 1 KiB: what hardly moves is not drawn as mountains.
+    """
+    if value <= (least := 1024.0 if binary else 0.1):
+        return least
     base = 1.0
     step = 1024.0 if binary else 10.0
     while base * step <= value:

@@ -1,7 +1,10 @@
-"""Column geometry of a table: widths come from the definition and the room there is, never
-from the contents, so that a changing figure moves nothing."""
+"""Column geometry of a table: widths come from the definition and the room there is.
 
-from collections.abc import Sequence
+Contents have a say only in columns with ``flex``, which hold names and no figures: the one that
+needs room gets it before the one that does not. A changing figure moves nothing.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +18,8 @@ class Column:
     ``width`` is its cells at least; columns with ``flex`` share what is left in that proportion,
     up to ``most``. When the terminal is narrow the column with the highest ``rank`` goes first;
     rank 0 stays. A column with a ``fair`` width is cut below it only when there is nothing less
-    important left to give up. ``sort`` is the letter that sorts by it, upper case.
+    important left to give up. ``sort`` is the letter that sorts by it, upper case. ``gap`` is
+    the blank cells on its right.
     """
 
     key: str
@@ -27,6 +31,7 @@ class Column:
     fair: int = 0
     rank: int = 0
     sort: str = ""
+    gap: int = GAP
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +44,13 @@ class Slot:
     width: int
 
 
-def fit(columns: Sequence[Column], width: int) -> tuple[Slot, ...]:
-    """Choose the columns that fit into ``width`` cells and share out the rest."""
+def fit(
+    columns: Sequence[Column], width: int, wants: Mapping[str, int] | None = None
+) -> tuple[Slot, ...]:
+    """Choose the columns that fit into ``width`` cells and share out the rest.
+
+    ``wants`` are the cells that the contents of flexible columns need, by key.
+    """
     kept = list(enumerate(columns))
     for _, column in sorted(kept, key=lambda item: item[1].rank):
         if column.fair:
@@ -50,14 +60,14 @@ def fit(columns: Sequence[Column], width: int) -> tuple[Slot, ...]:
         if worst[1].rank == 0:
             break
         kept.remove(worst)
-    return _place(kept, _share(kept, width - _needed(kept)))
+    return _place(kept, _share(kept, width - _needed(kept), wants or {}))
 
 
 def _without_lesser(
     kept: list[tuple[int, Column]], rank: int, width: int
 ) -> list[tuple[int, Column]]:
     """Gives up columns above that rank until those up to it have their fair widths."""
-    while sum(max(column.width, column.fair) + GAP for _, column in kept) - GAP > width:
+    while _total([(max(column.width, column.fair), column) for _, column in kept]) > width:
         worst = max(kept, key=lambda item: (item[1].rank, item[0]))
         if worst[1].rank <= rank:
             break
@@ -66,26 +76,42 @@ def _without_lesser(
 
 
 def _needed(kept: Sequence[tuple[int, Column]]) -> int:
-    return sum(column.width for _, column in kept) + GAP * (len(kept) - 1)
+    return _total([(column.width, column) for _, column in kept])
 
 
-def _share(kept: Sequence[tuple[int, Column]], spare: int) -> list[int]:
+def _total(widths: Sequence[tuple[int, Column]]) -> int:
+    """Widths and the gaps between them."""
+    return sum(cells + column.gap for cells, column in widths) - widths[-1][1].gap
+
+
+def _share(kept: Sequence[tuple[int, Column]], spare: int, wants: Mapping[str, int]) -> list[int]:
+    """First what the contents need, then the rest."""
     widths = [column.width for _, column in kept]
-    flexible = [place for place, (_, column) in enumerate(kept) if column.flex]
+    needs = [min(column.most, wants.get(column.key, 0)) for _, column in kept]
+    spare = _grow(kept, widths, spare, needs)
+    _grow(kept, widths, spare, [column.most for _, column in kept])
+    return widths
+
+
+def _grow(
+    kept: Sequence[tuple[int, Column]], widths: list[int], spare: int, most: Sequence[int]
+) -> int:
+    """Widens flexible columns up to ``most`` by their ``flex``; what is left over."""
+    flexible = [at for at, (_, column) in enumerate(kept) if column.flex and widths[at] < most[at]]
     while spare > 0 and flexible:
         total = sum(kept[place][1].flex for place in flexible)
         given = 0
         for place in flexible:
             column = kept[place][1]
-            extra = min(max(1, spare * column.flex // total), column.most - widths[place])
+            extra = min(max(1, spare * column.flex // total), most[place] - widths[place])
             extra = min(extra, spare - given)
             widths[place] += extra
             given += extra
         spare -= given
-        flexible = [place for place in flexible if widths[place] < kept[place][1].most]
+        flexible = [place for place in flexible if widths[place] < most[place]]
         if not given:
             break
-    return widths
+    return spare
 
 
 def _place(kept: Sequence[tuple[int, Column]], widths: Sequence[int]) -> tuple[Slot, ...]:
@@ -93,5 +119,5 @@ def _place(kept: Sequence[tuple[int, Column]], widths: Sequence[int]) -> tuple[S
     x = 0
     for (index, column), width in zip(kept, widths, strict=True):
         slots.append(Slot(column, index, x, width))
-        x += width + GAP
+        x += width + column.gap
     return tuple(slots)

@@ -131,13 +131,22 @@ class Document(ScrollView, can_focus=True):
         """To the last line."""
         self.scroll_to(y=len(self._lines), animate=False)
 
+    def _cut(self, line: Text) -> Text:
+        """A line that goes on beyond the edge says so."""
+        width = max(1, self.size.width - 1)
+        if line.cell_len <= width:
+            return line
+        short = line.copy()
+        short.truncate(width, overflow="ellipsis")
+        return short
+
     def render_line(self, y: int) -> Strip:
         """One line of the screen."""
         base = self.rich_style
         at = y + self.scroll_offset.y
         if at >= len(self._lines):
             return Strip.blank(self.size.width, base)
-        line = self._lines[at]
+        line = self._cut(self._lines[at])
         if self._expression is not None:
             line = line.copy()
             current = bool(self._matches) and self._matches[self._match] == at

@@ -23,14 +23,14 @@ class Trace:
     """What a graph shows now.
 
     ``newest`` is the number of the last sample (its time over the interval); ``limit`` draws a
-    line and caps the axis; ``note`` stands right of the title; ``below`` is a second series for
-    a `MirrorGraph`.
+    line and caps the axis; ``notes`` stand right of the title, as many as there is room for;
+    ``below`` is a second series for a `MirrorGraph`.
     """
 
     values: Values = ()
     newest: int = 0
     limit: float | None = None
-    note: str = ""
+    notes: tuple[str, ...] = ()
     below: Values = ()
 
 
@@ -80,7 +80,7 @@ class Graph(Widget):
         shape = (self._columns, self._rows)
         if self._shape != shape:
             self._shape = shape
-            self._span = span_for(len(self.trace.values), self._columns * 2)
+            self._span = span_for(len(self.trace.values))
             self._lines = self._plotted()
 
     def _heights(self, values: Values) -> list[float | None]:
@@ -90,6 +90,13 @@ class Graph(Widget):
         heights = self._heights(self.trace.values)
         self._top = self._axis_top(heights)
         return area(heights, self._rows, self._top)
+
+    @property
+    def silence(self) -> str:
+        """Why there is nothing to draw; empty when there is something."""
+        if any(value is not None for value in (*self.trace.values, *self.trace.below)):
+            return ""
+        return "not measured here" if self.trace.values else "no data yet"
 
     def _axis_top(self, heights: Values) -> float:
         high = max((value for value in heights if value is not None), default=0.0)
@@ -119,21 +126,33 @@ class Graph(Widget):
         return self._titled([(self.title, "dim"), (f"  {figure}", self.tone)])
 
     def _titled(self, parts: list[tuple[str, str]]) -> list[Segment]:
-        room = self.size.width - AXIS - sum(cell_len(text) for text, _ in parts) - 3
+        room = self.size.width - AXIS - sum(cell_len(text) for text, _ in parts)
         segments = [Segment(" " * AXIS, self.rich_style)]
         segments += [
             Segment(text, self._style(tone, bold=tone not in ("dim", "faint")))
             for text, tone in parts
         ]
-        note = clip(self.trace.note, room) if room > 6 else ""
-        return [*segments, Segment(f"  {note}", self._style("dim"))]
+        for note in self.trace.notes:
+            room -= cell_len(note) + 2
+            if room < 0:
+                break
+            segments.append(Segment(f"  {note}", self._style("dim")))
+        return segments
 
     def _row(self, row: int) -> list[Segment]:
+        if self.silence:
+            return self._silent(row)
         label = self._labels().get(row, "")
         line = self._lines[row] if row < len(self._lines) else ""
         faint = self._style("faint")
         text = f"{clip(label, AXIS - 1):>{AXIS - 1}}{'┤' if label else '│'}"
         return [Segment(text, faint), *self._marked(row, line)]
+
+    def _silent(self, row: int) -> list[Segment]:
+        """An axis without a scale, and in the middle why."""
+        text = self.silence if row == self._rows // 2 else ""
+        axis = Segment(" " * (AXIS - 1) + "│", self._style("faint"))
+        return [axis, Segment(f"{text:^{self._columns}}", self._style("dim"))]
 
     def _marked(self, row: int, line: str) -> list[Segment]:
         """The plot line, with the limit shown as dashes where the area leaves room."""

@@ -77,5 +77,6 @@ class Header(Widget):
             said = "no engine"
         parts = [(state.counts + "  " if state.counts else "", "text", False)]
         if state.warnings:
-            parts.append((f"▲ {state.warnings} ", "warn", False))
+            word = "warning" if state.warnings == 1 else "warnings"
+            parts.append((f"▲ {state.warnings} {word}  ", "warn", False))
         return [*parts, (f"{glyph} {said} ", tone, state.link != "live")]

@@ -7,6 +7,7 @@ Following stops when a person scrolls up and goes on when the end is reached aga
 from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
@@ -160,8 +161,15 @@ class LogView(Widget, can_focus=True):
     def action_scroll_columns(self, columns: int) -> None:
         """Sideways, when lines are not wrapped."""
         if not self.wrap:
-            self._left = max(0, self._left + columns)
+            self._left = max(0, min(self._left + columns, self._overhang()))
             self._changed()
+
+    def _overhang(self) -> int:
+        """By how many cells the longest line in sight goes beyond the edge."""
+        stamp = TIME_WIDTH if self.times else 0
+        places = {place for place, _ in self._drawn if place < len(self.buffer)}
+        longest = max((cell_len(self.buffer.line(place).text) for place in places), default=0)
+        return max(0, longest + stamp - self._width)
 
     def action_to_start(self) -> None:
         """To the oldest line."""
@@ -294,12 +302,18 @@ class LogView(Widget, can_focus=True):
             self._layout_rows()
         base = self.rich_style
         if not len(self.buffer):
-            text = Text.assemble((self.empty if y == 0 else "", palette.tone(self, "dim")))
+            text = Text.assemble((self._absence() if y == 0 else "", palette.tone(self, "dim")))
         else:
             text = self._drawn[y][1] if y < len(self._drawn) else Text("")
         segments = list(text.render(self.app.console, end=""))
         strip = Strip(Segment.apply_style(segments, base)).adjust_cell_length(self._width, base)
         return Strip.join([strip, Strip([self._rail(y)])])
+
+    def _absence(self) -> str:
+        """Why no line stands there."""
+        if self.buffer.lines:
+            return f"None of {len(self.buffer.lines):,} lines matches {self.searched}."
+        return self.empty
 
     def _rail(self, y: int) -> Segment:
         """A thin scroll mark at the right edge."""
@@ -316,11 +330,15 @@ class LogView(Widget, can_focus=True):
         """Where we are, for a status line."""
         total = len(self.buffer)
         if not total:
-            return "0 lines"
+            return "no lines"
         if self.follow:
-            return f"{total:,} lines, following"
-        last = min(total, self._top + self.size.height)
-        return f"line {last:,} of {total:,}, paused"
+            aside = f", from column {self._left + 1}" if self._left else ""
+            return f"{total:,} lines, following{aside}"
+        if self._dirty:
+            self._layout_rows()
+        shown = {place for place, _ in self._drawn} or {self._top}
+        aside = f", from column {self._left + 1}" if self._left else ""
+        return f"lines {min(shown) + 1:,}-{max(shown) + 1:,} of {total:,}, paused{aside}"
 
     def current_line(self) -> LogLine | None:
         """The match we stand on, else the first line in sight."""

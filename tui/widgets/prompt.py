@@ -40,6 +40,8 @@ class Prompt(Horizontal):
         self.kind = ""
         self._check: Callable[[str], str] | None = None
         self._back = 0
+        self.is_answered = False
+        """Enter or escape has been pressed: what is typed now is not meant for this field."""
 
     def compose(self) -> ComposeResult:
         """Label, input, remark."""
@@ -52,6 +54,7 @@ class Prompt(Horizontal):
     ) -> None:
         """Open with a text to change; ``check`` gives the remark on what is typed."""
         self.kind, self._check, self._back = kind, check, 0
+        self.is_answered = False
         self.query_one("#prompt-label", Label).update(label)
         field = self.query_one(Input)
         with field.prevent(Input.Changed):
@@ -64,6 +67,7 @@ class Prompt(Horizontal):
     def close(self) -> None:
         """Hide; the caller gives the focus back."""
         self.display = False
+        self.is_answered = False
 
     def leave(self) -> None:
         """As escape does: what was typed is let go."""

@@ -2,11 +2,12 @@
 
 Its cursor, marks and scroll belong to row keys, so a row that comes, goes or moves never makes
 the selection jump. Only lines on the screen whose cells changed are drawn again; column widths
-come from `tui.widgets.columns` and never from the contents.
+come from `tui.widgets.columns`: names may widen their column, figures move nothing.
 """
 
 from collections.abc import Iterable, Sequence
 
+from rich.cells import cell_len
 from textual import events
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -14,7 +15,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.widgets.columns import GAP, Column, Slot, fit
+from tui.widgets.columns import Column, Slot, fit
 from tui.widgets.table_paint import GUTTER, Painter, Row
 
 HEADER = 1
@@ -102,6 +103,7 @@ class ResourceTable(ScrollView, can_focus=True):
         self._sort: tuple[str, bool] = ("", False)
         self._slots: tuple[Slot, ...] = ()
         self._slots_width = -1
+        self._wants: dict[str, int] = {}
 
     # -- what it holds ------------------------------------------------------------------------
 
@@ -118,8 +120,11 @@ class ResourceTable(ScrollView, can_focus=True):
             old.key == new.key for old, new in zip(before, self.rows, strict=True)
         )
         if same_shape:
-            self._repaint_changed(before)
+            changed = [new for old, new in zip(before, self.rows, strict=True) if old != new]
+            if not self._widened(changed):
+                self._repaint_changed(before)
             return
+        self._widened(self.rows)
         self._places = {row.key: place for place, row in enumerate(self.rows)}
         self._resize_virtual()
         self._restore(before, top_key)
@@ -136,6 +141,7 @@ class ResourceTable(ScrollView, can_focus=True):
         """Other columns, for rows that will be given next."""
         self.columns = tuple(columns)
         self._slots_width = -1
+        self._wants.clear()
         self.rows = ()
         self.refresh()
 
@@ -146,6 +152,29 @@ class ResourceTable(ScrollView, can_focus=True):
             return False
         self.cursor = place
         return True
+
+    def _widened(self, rows: Iterable[Row]) -> bool:
+        """Whether a name is longer than all before it: then the columns are laid out anew.
+
+        What has grown stays so, or a filter would move the columns at every letter.
+        """
+        before = dict(self._wants)
+        flexible = [(at, column.key) for at, column in enumerate(self.columns) if column.flex]
+        for row in rows:
+            for at, key in flexible if not row.heading else ():
+                if at < len(row.cells):
+                    self._wants[key] = max(self._wants.get(key, 0), cell_len(row.cells[at].text))
+        if self._wants == before:
+            return False
+        self._slots_width = -1
+        self.refresh()
+        return True
+
+    @property
+    def sort_is_seen(self) -> bool:
+        """Whether the title that carries the order's arrow fits on the screen."""
+        shown = {slot.column.key for slot in self._fitted()}
+        return not self._sort[0] or self._sort[0] in shown
 
     def _repaint_changed(self, before: Sequence[Row]) -> None:
         top = self.scroll_offset.y
@@ -259,7 +288,7 @@ class ResourceTable(ScrollView, can_focus=True):
 
     def _click_title(self, x: int) -> None:
         for slot in self._fitted():
-            if slot.x <= x < slot.x + slot.width + GAP and slot.column.sort:
+            if slot.x <= x < slot.x + slot.width + slot.column.gap and slot.column.sort:
                 self.post_message(self.SortAsked(self, slot.column.key))
 
     def on_focus(self) -> None:
@@ -292,7 +321,7 @@ class ResourceTable(ScrollView, can_focus=True):
     def _fitted(self) -> tuple[Slot, ...]:
         width = self.size.width - GUTTER - 1
         if width != self._slots_width:
-            self._slots, self._slots_width = fit(self.columns, width), width
+            self._slots, self._slots_width = fit(self.columns, width, self._wants), width
         return self._slots
 
     def render_line(self, y: int) -> Strip:

@@ -43,7 +43,7 @@ class Painter:
         segments = [Segment(" " * GUTTER, base)]
         for slot in self.slots:
             segments += self._title(slot, style, slot.column.key == key, descending)
-            segments.append(Segment(" " * GAP, base))
+            segments.append(Segment(" " * slot.column.gap, base))
         return Strip(segments).adjust_cell_length(self.node.size.width, base)
 
     def _title(self, slot: Slot, style: Style, chosen: bool, descending: bool) -> list[Segment]:
@@ -95,7 +95,7 @@ class Painter:
             name = "title" if strong and not cell.style else cell.style
             style = base + palette.tone(self.node, name, bold=strong)
             segments.append(Segment(_set(cell.text, slot), style))
-            segments.append(Segment(" " * GAP, base))
+            segments.append(Segment(" " * slot.column.gap, base))
         return segments
 
     def _heading(self, row: Row, base: Style) -> list[Segment]:

@@ -1,5 +1,6 @@
 """Braille areas, axes and gauges."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -7,6 +8,7 @@ from textual.app import App, ComposeResult
 
 from tui.models import Sample
 from tui.screens.board import aligned
+from tui.screens.units import cores
 from tui.widgets import themes
 from tui.widgets.braille import area, buckets, round_top, span_for
 from tui.widgets.gauge import Gauge, Level, bar
@@ -25,7 +27,7 @@ def test_area_fills_from_the_bottom_two_values_a_character() -> None:
 def test_full_history_fills_the_whole_width() -> None:
     history = [float(number % 7) for number in range(600)]
     for columns in (40, 118, 144, 290, 700):
-        found = buckets(history, columns, span_for(len(history), columns), 1_000_000)
+        found = buckets(history, columns, span_for(len(history)), 1_000_000)
         empty = sum(value is None for value in found)
         assert empty <= (2 if columns <= 600 else columns - 600 + 1)
 
@@ -47,8 +49,9 @@ def test_old_buckets_do_not_shimmer_while_samples_arrive() -> None:
 
 @pytest.mark.parametrize(
     ("value", "binary", "top"),
-    [(0.0, False, 0.1), (0.37, False, 0.4), (1.5, False, 2), (9.1, False, 10), (0.0, True, 1024),
-     (1500, True, 2048), (600 << 20, True, 1 << 30), (512 << 20, True, 512 << 20)],
+    [(0.0, False, 0.1), (0.004, False, 0.1), (0.37, False, 0.4), (1.5, False, 2),
+     (9.1, False, 10), (0.0, True, 1024), (1500, True, 2048),
+     (600 << 20, True, 1 << 30), (512 << 20, True, 512 << 20)],
 )  # fmt: skip
 def test_axis_ends_on_a_round_figure(value: float, binary: bool, top: float) -> None:
     assert round_top(value, binary=binary) == pytest.approx(top)
@@ -89,7 +92,7 @@ async def test_graph_shows_title_figure_axis_and_limit() -> None:
     app = GraphApp()
     async with app.run_test(size=(60, 14)) as pilot:
         graph = app.query_one(Graph)
-        graph.show(Trace(tuple(0.25 for _ in range(600)), 600, 0.5, "of 0.5"))
+        graph.show(Trace(tuple(0.25 for _ in range(600)), 600, 0.5, ("of 0.5",)))
         await pilot.pause()
         text = [graph.render_line(y).text for y in range(graph.size.height)]
         assert "CPU cores  0.25  of 0.5" in text[0]
@@ -97,6 +100,65 @@ async def test_graph_shows_title_figure_axis_and_limit() -> None:
         assert "⣿⣿⣿" in text[-2]
         assert "-10m" in text[-1]
         assert text[-1].rstrip().endswith("now")
+
+
+async def test_graphs_side_by_side_have_one_time_axis_in_round_values() -> None:
+    app = GraphApp()
+    for width in (39, 40, 79, 160):
+        async with app.run_test(size=(width, 14)) as pilot:
+            graph = app.query_one(Graph)
+            graph.show(Trace(tuple(0.25 for _ in range(61)), 600))
+            await pilot.pause()
+            axis = graph.render_line(graph.size.height - 1).text
+            assert "-2m" in axis
+            assert "-1m" in axis
+        app = GraphApp()
+
+
+async def test_a_short_history_fills_a_wide_graph_too() -> None:
+    full = buckets([1.0] * 60, 130, 60, 1_000_003)
+    assert full == [1.0] * 130
+    steps = [float(number) for number in range(60)]
+    assert [value for value in buckets(steps, 120, 60, 59) if value is not None] == [
+        value for value in steps for _ in range(2)
+    ]
+
+
+async def test_without_data_there_is_no_scale_and_it_says_so() -> None:
+    app = GraphApp()
+    async with app.run_test(size=(60, 14)) as pilot:
+        graph = app.query_one(Graph)
+        await pilot.pause()
+        text = "\n".join(graph.render_line(y).text for y in range(graph.size.height))
+        assert "no data yet" in text
+        assert "┤" not in text
+        graph.show(Trace((None, None), 600))
+        text = "\n".join(graph.render_line(y).text for y in range(graph.size.height))
+        assert "not measured here" in text
+
+
+async def test_a_note_stands_whole_or_not_at_all() -> None:
+    app = GraphApp()
+    async with app.run_test(size=(40, 14)) as pilot:
+        graph = app.query_one(Graph)
+        graph.show(Trace((0.25,), 600, notes=("of 0.5", "peak 0.123456")))
+        await pilot.pause()
+        assert graph.render_line(0).text.rstrip() == "        CPU cores  0.25  of 0.5"
+
+
+def test_figures_of_one_history_are_of_one_length() -> None:
+    samples = [Sample(100.0 + number, memory_bytes=1.0) for number in range(61)]
+    samples = [samples[0], *(replace(one, cpu_cores=0.5) for one in samples[1:])]
+    cpu, memory = aligned(samples, "cpu_cores"), aligned(samples, "memory_bytes")
+    assert len(cpu[0]) == len(memory[0]) == 61
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (0.0013, "<0.01"), (0.056, "0.06"), (0.5, "0.5"), (1.25, "1.25"), (16.2, "16")],
+)
+def test_cores_on_an_axis(value: float, text: str) -> None:
+    assert cores(value) == text
 
 
 @pytest.mark.parametrize(

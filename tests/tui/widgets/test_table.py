@@ -153,3 +153,44 @@ def test_a_lesser_column_goes_before_a_greater_is_cut_below_its_fair_width(
     slots = fit(columns, width)
     assert " ".join(slot.column.key for slot in slots) == shown
     assert slots[1].width >= 24
+
+
+FAMILY = (
+    Column("name", "NAME", 10, flex=3, most=32),
+    Column("image", "IMAGE", 10, flex=2, most=32),
+    Column("cpu", "CPU", 10, "right"),
+)
+
+
+def test_the_column_that_needs_room_gets_it_before_the_one_that_does_not() -> None:
+    slots = fit(FAMILY, 44, {"name": 9, "image": 18})
+    assert [slot.width for slot in slots] == [11, 19, 10]
+
+
+def test_what_the_contents_do_not_need_is_shared_out_all_the_same() -> None:
+    slots = fit(FAMILY, 64, {"name": 12, "image": 12})
+    assert slots[-1].x + slots[-1].width == 64
+    assert slots[0].width > slots[1].width > 12
+
+
+async def test_a_longer_name_widens_its_column_and_a_shorter_one_moves_nothing() -> None:
+    class Family(TableApp):
+        def compose(self) -> ComposeResult:
+            yield ResourceTable(FAMILY)
+
+    def family(image: str, cpu: str = "0.50/0.5") -> list[Row]:
+        return [Row("a", (Cell("web"), Cell(image), Cell(cpu)))]
+
+    app = Family()
+    async with app.run_test(size=(47, 10)) as pilot:
+        table = app.query_one(ResourceTable)
+        table.set_rows(family("box:1"))
+        await pilot.pause()
+        narrow = table.render_line(0).text
+        table.set_rows(family("berth-demo:latest"))
+        assert "berth-demo:latest  " in table.render_line(1).text
+        wide = table.render_line(0).text
+        assert wide != narrow
+        table.set_rows(family("box:1", "<0.01/0.25"))
+        assert table.render_line(0).text == wide
+        assert table.render_line(1).text.rstrip().endswith("<0.01/0.25")

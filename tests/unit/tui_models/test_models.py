@@ -69,6 +69,6 @@ def test_a_run_is_told_as_the_docker_line_that_does_the_same() -> None:
         labels={"k": "v"},
     )
     assert request.command_line() == (
-        "docker run -d -m 67108864 --cpus 0.5 -e 'A=b c' --name web --restart on-failure "
+        "docker run -d -m 64m --cpus 0.5 -e 'A=b c' --name web --restart on-failure "
         "--label k=v img:1 sh -c 'echo $X'"
     )

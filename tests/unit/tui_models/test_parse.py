@@ -76,6 +76,27 @@ def test_an_unreadable_command_says_why(text: str, why: str) -> None:
         parse.parse_command(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "host",
+        "shop/web:2",
+        "a.b/c-d__e",
+        "localhost/x",
+        "Reg.example.org:5000/a/b:V1_x",
+        "r:5000/x",
+    ],
+)
+def test_image_names(text: str) -> None:
+    assert parse.parse_reference(f" {text} ") == text
+
+
+@pytest.mark.parametrize("text", ["", "Bad", "a b", "a/", ":x", "a:", "a::b", "é", "a:b/c", "Up/x"])
+def test_a_bad_image_name_is_named_with_an_example(text: str) -> None:
+    with pytest.raises(ValueError, match=r"not an image name: .*shop/web:2"):
+        parse.parse_reference(text)
+
+
 def test_environment_words() -> None:
     assert parse.parse_env("A=1\nB='x y' C=") == ("A=1", "B=x y", "C=")
     with pytest.raises(ValueError, match="'NOVALUE'; write NAME=value"):

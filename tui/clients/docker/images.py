@@ -13,6 +13,7 @@ from tui.clients.docker.progress import lines
 from tui.clients.docker.values import labels, number, section, strings, text, timestamp
 from tui.clients.transport import CHUNK, Transport
 from tui.models import HistoryEntry, Image, ImageDetail
+from tui.models.parse import split_reference
 
 NO_NAME = "<none>:<none>"
 REMOVE_SECONDS = 60.0
@@ -72,8 +73,8 @@ class Images:
         self, path: Path, reference: str, changes: Sequence[str] = ()
     ) -> AsyncGenerator[str, None]:
         """Makes a one-layer image of a root file system's tar; yields the new id."""
-        repository, _, tag = reference.rpartition(":") if ":" in reference else (reference, "", "")
-        params: dict[str, Any] = {"fromSrc": "-", "repo": repository, "tag": tag or "latest"}
+        repository, tag = split_reference(reference)
+        params: dict[str, Any] = {"fromSrc": "-", "repo": repository, "tag": tag}
         params |= {"changes": list(changes)} if changes else {}
         async with aclosing(self._upload("/images/create", params, path)) as said:
             async for line in said:
