@@ -77,7 +77,9 @@ def _command(arguments: list[str]) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if name.startswith("BERTH_CRASH_")}
     return {
+        **own,
         "PROJECT": str(PROJECT),
         "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
         "HOME": "/root",

@@ -14,7 +14,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import eventually
+from tests.conftest import SLOWDOWN, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 CGROUP_PARENT = f"berth-system-{os.getpid()}"
@@ -120,7 +120,7 @@ class Daemon:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(20)
+                self.process.wait(20 * SLOWDOWN)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait(10)

@@ -19,12 +19,12 @@ from typing import Any
 
 import aiohttp
 
-from tests.conftest import eventually
+from tests.conftest import SLOWDOWN, eventually
 from tests.system.daemons import Daemon, busybox_rootfs, is_removed, remove_cgroups
 
 IMAGE = "bb:1"
 HEADER = 8
-BOUND = 60.0
+BOUND = 60.0 * SLOWDOWN
 
 
 class Away(Exception):

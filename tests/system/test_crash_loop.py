@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import eventually
+from tests.conftest import SLOWDOWN, eventually
 from tests.system.chaos import Chaos
 from tests.system.engine_api import IMAGE, Answer, Api, Away, Engine, load_image, opened, serving
 from tests.system.leftovers import differences, leftovers
@@ -31,7 +31,9 @@ ROUNDS = int(os.environ.get("BERTH_CRASH_ROUNDS", "500"))
 WORKERS = 4
 LOST = 255
 LINES = 600
-BOUND = 60.0
+BOUND = 60.0 * SLOWDOWN
+PAUSE = 0.3 * SLOWDOWN
+"""Seconds between two kills, on the average."""
 SCRIPT = (
     "exec 3>/side/said; i=0; "
     f"while [ $i -lt {LINES} ]; do i=$((i+1)); echo line $i; echo $i >&3; "
@@ -344,10 +346,10 @@ def settled(engine: Engine) -> dict[str, object]:
 
 
 async def test_25_rounds_of_killed_processes_lose_nothing(engine: Engine, tmp_path: Path) -> None:
-    await crash(engine, tmp_path / "side", 25, 0.3)
+    await crash(engine, tmp_path / "side", 25, PAUSE)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 async def test_500_rounds_of_killed_processes_lose_nothing(engine: Engine, tmp_path: Path) -> None:
-    await crash(engine, tmp_path / "side", ROUNDS, 0.3)
+    await crash(engine, tmp_path / "side", ROUNDS, PAUSE)

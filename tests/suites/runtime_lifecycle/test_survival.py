@@ -172,6 +172,7 @@ async def test_state_follows_the_life(host: Host, launcher: Launcher) -> None:
     assert status() == "stopped"
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize(
     ("script", "most"), [("exec sleep 1000", 1300), ("echo here; exec sleep 1000", 1800)]
 )
