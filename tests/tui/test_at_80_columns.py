@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from textual.app import App, ComposeResult
 
 from tests.tui import scene as stage
 from tests.tui.drive import Driver
@@ -13,6 +14,7 @@ from tui.dialogs.run_form import RunForm
 from tui.informers import Hub
 from tui.models import Container, ContainerState, Limits, Processes, RunRequest, Sample
 from tui.screens.container import ContainerScreen
+from tui.widgets.header import Header, HeaderState
 
 
 @asynccontextmanager
@@ -149,3 +151,21 @@ async def test_without_anything_running_there_are_no_empty_graphs() -> None:
         hub.containers.replace([run])
         await driver.shows("CPU cores", "Memory", "no data yet")
         assert "┤" not in driver.text()
+
+
+@pytest.mark.parametrize("width", [44, 60, 80, 100])
+async def test_the_header_keeps_the_state_of_the_link_whatever_else_there_is(width: int) -> None:
+    class HeaderApp(App[None]):
+        def compose(self) -> ComposeResult:
+            yield Header()
+
+    state = HeaderState(
+        "berth 0.1.0", "", "4 running, 1 restarting, 1 stopped", "stale", "1m12s", 2
+    )
+    async with HeaderApp().run_test(size=(width, 5)) as pilot:
+        header = pilot.app.query_one(Header)
+        header.show(state)
+        text = header.render_line(0).text
+        assert text.endswith("▲ stale 1m12s ")
+        assert ("4 running" in text) is (width >= 80)
+        assert ("2 warnings" in text) is (width >= 100)

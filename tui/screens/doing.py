@@ -108,7 +108,8 @@ class Doing(Widget):
 
     def _run(self, verb: verbs.Verb, title: str, held: Sequence[Container]) -> None:
         if held:
-            self._work(self._each(verb, title, held), f"{title} {_these(held)}")
+            word = verbs.word_of(verb, held[0]).capitalize() if len(held) == 1 else title
+            self._work(self._each(verb, title, held), f"{word} {_these(held)}")
         self.targets.clear_marks()
 
     def _work(self, work: Awaitable[None], name: str) -> None:

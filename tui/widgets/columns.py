@@ -81,7 +81,8 @@ def _needed(kept: Sequence[tuple[int, Column]]) -> int:
 
 def _total(widths: Sequence[tuple[int, Column]]) -> int:
     """Widths and the gaps between them."""
-    return sum(cells + column.gap for cells, column in widths) - widths[-1][1].gap
+    last = widths[-1][1].gap if widths else 0
+    return sum(cells + column.gap for cells, column in widths) - last
 
 
 def _share(kept: Sequence[tuple[int, Column]], spare: int, wants: Mapping[str, int]) -> list[int]:

@@ -1,5 +1,6 @@
 """The top line: where we are, what runs there, and whether the figures are live."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,7 @@ from textual.widget import Widget
 from tui.widgets import palette
 
 Link = Literal["connecting", "live", "stale", "lost"]
+Part = tuple[str, str, bool]
 _LINKS = {
     "connecting": ("◌", "busy"),
     "live": ("●", "ok"),
@@ -32,7 +34,8 @@ class HeaderState:
 
 
 class Header(Widget):
-    """One line; the endpoint goes first when room is short."""
+    """One line; when room is short the endpoint goes first, then words, then counts: never the
+    state of the link."""
 
     DEFAULT_CSS = "Header { dock: top; height: 1; background: $panel; }"
 
@@ -50,24 +53,31 @@ class Header(Widget):
         """The line."""
         base = self.rich_style
         left = self._left()
-        right = self._right()
-        room = self.size.width - sum(cell_len(text) for text, _, _ in [*left, *right])
+        right, room = self._fitting(self.size.width - _width(left))
         endpoint = self.state.endpoint if cell_len(self.state.endpoint) + 3 <= room else ""
         parts = [*left, (f"  {endpoint}" if endpoint else "", "dim", False)]
-        used = sum(cell_len(text) for text, _, _ in [*parts, *right])
+        used = _width(parts) + _width(right)
         parts += [(" " * max(1, self.size.width - used), "dim", False), *right]
         segments = [
             Segment(text, base + palette.tone(self, tone, bold=bold)) for text, tone, bold in parts
         ]
         return Strip(segments).adjust_cell_length(self.size.width, base)
 
-    def _left(self) -> list[tuple[str, str, bool]]:
+    def _fitting(self, room: int) -> tuple[list[Part], int]:
+        """The right side in as many words as fit, and the room that is left."""
+        for words, counts in ((True, True), (False, True), (False, False)):
+            right = self._right(words=words, counts=counts)
+            if _width(right) + 2 <= room:
+                break
+        return right, room - _width(right)
+
+    def _left(self) -> list[Part]:
         parts = [(" ⚓ berth ", "accent", True)]
         if self.state.engine:
             parts += [("│ ", "faint", False), (self.state.engine, "title", False)]
         return parts
 
-    def _right(self) -> list[tuple[str, str, bool]]:
+    def _right(self, *, words: bool, counts: bool) -> list[Part]:
         state = self.state
         glyph, tone = _LINKS[state.link]
         said = {"live": "live", "connecting": "connecting"}.get(state.link, "")
@@ -75,8 +85,12 @@ class Header(Widget):
             said = f"stale {state.since}".rstrip()
         if state.link == "lost":
             said = "no engine"
-        parts = [(state.counts + "  " if state.counts else "", "text", False)]
+        parts = [(state.counts + "  " if state.counts and counts else "", "text", False)]
         if state.warnings:
-            word = "warning" if state.warnings == 1 else "warnings"
-            parts.append((f"▲ {state.warnings} {word}  ", "warn", False))
+            word = " warning" if state.warnings == 1 else " warnings"
+            parts.append((f"▲ {state.warnings}{word if words else ''}  ", "warn", False))
         return [*parts, (f"{glyph} {said} ", tone, state.link != "live")]
+
+
+def _width(parts: Sequence[Part]) -> int:
+    return sum(cell_len(text) for text, _, _ in parts)

@@ -194,3 +194,7 @@ async def test_a_longer_name_widens_its_column_and_a_shorter_one_moves_nothing()
         table.set_rows(family("box:1", "<0.01/0.25"))
         assert table.render_line(0).text == wide
         assert table.render_line(1).text.rstrip().endswith("<0.01/0.25")
+
+
+def test_a_table_whose_columns_are_not_known_yet_is_empty() -> None:
+    assert fit((), 80) == ()
