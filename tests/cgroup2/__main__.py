@@ -36,7 +36,9 @@ def main() -> int:
     except RuntimeError as error:
         sys.exit(f"cgroup2: {error}")
     words = "no result" if code is None else f"pytest's exit code is {code}"
-    _echo(f"cgroup2: {words}, after {time.monotonic() - began:.0f} s")
+    took, used = time.monotonic() - began, os.times()
+    processor = used.children_user + used.children_system
+    _echo(f"cgroup2: {words}, after {took:.0f} s ({processor:.0f} s of the processors)")
     return NO_RESULT if code is None else code
 
 
