@@ -27,6 +27,7 @@ GLOBAL = (
     Option("root", str, "directory for the state of containers, on a tmpfs"),
     Option("criu", str, "accepted for compatibility; checkpoints are not supported"),
     Option("systemd-cgroup", bool, 'linux.cgroupsPath has the form "slice:prefix:name"'),
+    Option("cgroup-manager", str, 'as crun has it: "cgroupfs", "systemd", or "disabled" for none'),
     Option("rootless", str, 'ignore cgroup permission errors: "true", "false" or "auto"'),
     Option("help", bool, "show help", "h"),
     Option("version", bool, "print the version", "v"),

@@ -4,10 +4,29 @@ import errno
 import os
 
 from engine.errors import InvalidArgument
+from engine.ociruntime.options import Options
 from engine.ociruntime.record import Record
-from engine.runtime.cgroups import Manager, detect, files, placement
+from engine.runtime.cgroups import Layout, Manager, detect, files, placement
 
+_DISABLED = "disabled"
+_MANAGERS = ("", "cgroupfs", "systemd", _DISABLED)
 _SYSTEMD_RUNS = "/run/systemd/system"  # sd_booted(3)
+
+
+class Wanted:
+    """Who is to make the cgroup, by the flags of runc and of crun. Raises InvalidArgument."""
+
+    def __init__(self, common: Options) -> None:
+        asked = common.text("cgroup-manager")
+        if asked not in _MANAGERS:
+            known = ", ".join(_MANAGERS[1:])
+            raise InvalidArgument(f"--cgroup-manager: expected one of {known}, got {asked!r}")
+        self.systemd = common.flag("systemd-cgroup") or asked == "systemd"
+        self.disabled = asked == _DISABLED
+
+    def path_of(self, cgroups_path: str, container_id: str) -> str:
+        """As below; empty where there is to be none: the container stays in its caller's."""
+        return "" if self.disabled else path_of(cgroups_path, container_id, systemd=self.systemd)
 
 
 def path_of(cgroups_path: str, container_id: str, *, systemd: bool) -> str:
@@ -45,7 +64,12 @@ def _slices(name: str) -> str:
 
 
 def manager(kept: Record) -> Manager:
-    """The container's cgroup, made by systemd if that was asked for and there is one."""
+    """The container's cgroup, made by systemd if that was asked for and there is one.
+
+    Where it was disabled every limit is warned of, and nothing can be frozen.
+    """
+    if not kept.cgroup:
+        return Manager(Layout("none", ()), kept.id)
     if kept.systemd and kept.cgroup.endswith(".scope") and os.path.isdir(_SYSTEMD_RUNS):
         from engine.runtime.cgroups.systemd import Scope  # few ask for it
 

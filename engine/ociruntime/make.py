@@ -36,7 +36,7 @@ class Wanted:
         self.bundle = os.path.abspath(options.text("bundle") or ".")
         self.store = Store(call.common.text("root") or store.default_root())
         self.config = bundles.load(self.bundle)
-        self.systemd = call.common.flag("systemd-cgroup")
+        self.groups = groups.Wanted(call.common)
         self.notify = notify.socket_path(self.store.path(call.container_id))
         self._extend()
         self.warnings: list[str] = []
@@ -71,12 +71,12 @@ class Wanted:
         """A directory of its own with a first record. Raises Conflict, InvalidArgument."""
         linux = self.config.get("linux") or {}
         name = self.call.container_id
-        cgroup = groups.path_of(str(linux.get("cgroupsPath") or ""), name, systemd=self.systemd)
+        cgroup = self.groups.path_of(str(linux.get("cgroupsPath") or ""), name)
         made = self.store.make(name)
         made.bundle = self.bundle
         made.rootfs = self.plan.root
         made.created, made.owner = _now(), _owner()
-        made.cgroup, made.systemd = cgroup, self.systemd
+        made.cgroup, made.systemd = cgroup, self.groups.systemd
         made.annotations = dict(self.config.get("annotations") or {})
         made.namespaces = self.plan.namespaces
         made.seccomp_flags = self.plan.process.seccomp_flags

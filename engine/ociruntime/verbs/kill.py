@@ -51,6 +51,8 @@ def _kill_all(kept: Record, number: int) -> None:
 
     group = groups.manager(kept)
     if not group.exists():
+        if not kept.cgroup and kept.alive():  # with it ends its pid namespace, if it has one
+            _kill(kept, number)
         return
     for pid in group.pids():
         try:

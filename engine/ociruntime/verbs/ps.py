@@ -16,12 +16,29 @@ def run(call: Call) -> int:
     form = call.options.text("format") or "table"
     if form not in {"table", "json"}:
         raise InvalidArgument("invalid format option")
-    pids = sorted(groups.manager(kept).pids())
+    group = groups.manager(kept)
+    pids = sorted(group.pids() if group.exists() else _beside(kept.pid) if kept.alive() else ())
     if form == "json":
         print(record.encode(pids) if pids else "null")
     else:
         print(_table(pids, call.options.arguments[1:] or ["-ef"]), end="")
     return 0
+
+
+def _beside(init: int) -> list[int]:
+    """Without a cgroup: who is in the same pid namespace, where that is the container's own."""
+    own, space = _pid_namespace(os.getpid()), _pid_namespace(init)
+    if space in {"", own}:
+        return [init]
+    pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+    return [pid for pid in pids if _pid_namespace(pid) == space]
+
+
+def _pid_namespace(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return ""  # it has ended, or is none of this user's
 
 
 def _table(pids: list[int], arguments: list[str]) -> str:

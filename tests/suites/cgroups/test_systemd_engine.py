@@ -80,88 +80,97 @@ def test_clients_are_told(engine: Engine) -> None:
 
 
 def test_limits_are_systemds_to_show_and_to_keep(engine: Engine) -> None:
-    unit = engine.run("c", "-m", "64m", "--pids-limit", "55", "--cpus", "0.5")
+    unit = engine.run("box", "-m", "64m", "--pids-limit", "55", "--cpus", "0.5")
     assert shown(unit, "ActiveState") == "active"
     assert shown(unit, "Slice") == "system.slice"
     assert shown(unit, "Delegate") == "yes"
     assert shown(unit, "MemoryMax") == str(64 * MIB)
     assert shown(unit, "TasksMax") == "55"
     assert shown(unit, "CPUQuotaPerSecUSec") == "500ms"
-    engine.docker("update", "--pids-limit", "44", "c", timeout=BOUND)
+    engine.docker("update", "--pids-limit", "44", "box", timeout=BOUND)
     assert shown(unit, "TasksMax") == "44"
     subprocess.run(["systemctl", "daemon-reload"], check=True)
-    shown_inside = engine.docker("exec", "c", "cat", "/sys/fs/cgroup/pids.max", timeout=BOUND)
+    shown_inside = engine.docker("exec", "box", "cat", "/sys/fs/cgroup/pids.max", timeout=BOUND)
     assert shown_inside.stdout == "44\n"
 
 
 def test_only_the_container_is_in_its_scope(engine: Engine) -> None:
     """The monitor is outside: systemd may end the scope, and its end is told all the same."""
-    unit = engine.run("c")
-    pid = engine.pid("c")
+    unit = engine.run("box")
+    pid = engine.pid("box")
     assert place(pid) == f"/system.slice/{unit}"
     assert Path(f"/sys/fs/cgroup{place(pid)}/cgroup.procs").read_text().split() == [str(pid)]
     subprocess.run(["systemctl", "kill", "--signal=KILL", unit], check=True)
-    engine.wait_for("c", "exited")
-    assert engine.state("c")["ExitCode"] == 137
+    engine.wait_for("box", "exited")
+    assert engine.state("box")["ExitCode"] == 137
 
 
 def test_it_goes_at_the_end_and_comes_again(engine: Engine) -> None:
-    unit = engine.run("c")
+    unit = engine.run("box")
     for _ in range(2):
-        engine.docker("stop", "-t", "0", "c", timeout=BOUND)
+        engine.docker("stop", "-t", "0", "box", timeout=BOUND)
         eventually(lambda: gone(unit))
-        engine.docker("start", "c", timeout=BOUND)
+        engine.docker("start", "box", timeout=BOUND)
         assert shown(unit, "ActiveState") == "active"
-    engine.docker("restart", "-t", "0", "c", timeout=BOUND)
-    assert place(engine.pid("c")) == f"/system.slice/{unit}"
+    engine.docker("restart", "-t", "0", "box", timeout=BOUND)
+    assert place(engine.pid("box")) == f"/system.slice/{unit}"
 
 
 def test_a_slice_of_ones_own(engine: Engine) -> None:
-    unit = engine.run("c", "--cgroup-parent", "berth-test.slice")
+    unit = engine.run("box", "--cgroup-parent", "berth-test.slice")
     try:
         assert shown(unit, "Slice") == "berth-test.slice"
-        assert place(engine.pid("c")) == f"/berth.slice/berth-test.slice/{unit}"
+        assert place(engine.pid("box")) == f"/berth.slice/berth-test.slice/{unit}"
         words = ("create", "--cgroup-parent", "berth", "bb", "true")
         refused = engine.docker(*words, check=False, timeout=BOUND)
         assert 'should be a valid slice named as "xxx.slice"' in refused.stderr
     finally:
-        engine.docker("rm", "-f", "c", timeout=BOUND)
+        engine.docker("rm", "-f", "box", timeout=BOUND)
         subprocess.run(["systemctl", "stop", "berth.slice"], check=True)
 
 
 def test_a_killed_engine_finds_its_containers_again(engine: Engine) -> None:
-    unit = engine.run("c", "--pids-limit", "55")
-    pid = engine.pid("c")
+    unit = engine.run("box", "--pids-limit", "55")
+    pid = engine.pid("box")
     engine.kill()
     assert shown(unit, "ActiveState") == "active"
     engine.start()
-    assert engine.pid("c") == pid
-    engine.docker("update", "--pids-limit", "44", "c", timeout=BOUND)
+    assert engine.pid("box") == pid
+    engine.docker("update", "--pids-limit", "44", "box", timeout=BOUND)
     assert shown(unit, "TasksMax") == "44"
-    engine.docker("stop", "-t", "0", "c", timeout=BOUND)
+    engine.docker("stop", "-t", "0", "box", timeout=BOUND)
     eventually(lambda: gone(unit))
 
 
 def test_what_ends_while_there_is_no_engine_leaves_nothing(engine: Engine) -> None:
-    unit = engine.run("c")
-    pid = engine.pid("c")
+    unit = engine.run("box")
+    pid = engine.pid("box")
     engine.kill()
     os.kill(pid, 9)
     eventually(lambda: gone(unit))
     engine.start()
-    assert engine.state("c")["ExitCode"] == 137
+    assert engine.state("box")["ExitCode"] == 137
 
 
 def test_a_killed_monitor_leaves_nothing(engine: Engine) -> None:
-    unit = engine.run("c")
+    unit = engine.run("box")
     monitor = int(Path(f"/proc/{engine.pid('c')}/stat").read_text().rpartition(")")[2].split()[1])
     os.kill(monitor, 9)
-    engine.wait_for("c", "exited", seconds=30)
+    engine.wait_for("box", "exited", seconds=30)
     eventually(lambda: gone(unit))
 
 
 def test_a_refused_limit_leaves_nothing(engine: Engine) -> None:
-    words = ("run", "--name", "c", "--network", "none", "--device-read-bps", "/dev/null:1mb", "bb")
+    words = (
+        "run",
+        "--name",
+        "box",
+        "--network",
+        "none",
+        "--device-read-bps",
+        "/dev/null:1mb",
+        "bb",
+    )
     assert engine.docker(*words, "true", check=False, timeout=BOUND).returncode != 0
     assert units() == []
 
