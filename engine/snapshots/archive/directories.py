@@ -41,14 +41,17 @@ class Directories:
             return place
         at: Place = ()
         link: Place = ()
-        left, links = list(place), 0
+        left, links, is_lost = list(place), 0, False
         while left:
             name = left.pop(0)
             if name == "..":  # of a link: an entry's own name has none
-                at = _above(at, link)
+                at, is_lost = _above(at, link), False
                 continue
-            step = (*at, name)
-            target = None if step in self._open else self._link(at, name)
+            step, target = (*at, name), None
+            if not is_lost and step not in self._open:
+                directory = self._look(at)
+                is_lost = directory is None  # and so is all that is below
+                target = _link(directory, name)
             if target is None:
                 at = step
                 continue
@@ -88,12 +91,10 @@ class Directories:
             os.close(descriptor)
         self._open.clear()
 
-    def _link(self, at: Place, name: str) -> str | None:
-        """What the link `name` says; None for anything else, which is for `open` to judge."""
-        with suppress(FileNotFoundError, UnsafeArchive):
-            directory = self.existing(at)
-            if directory is not None and _is_link(lstat(directory, name)):
-                return os.readlink(name, dir_fd=directory)
+    def _look(self, place: Place) -> int | None:
+        """Like `existing`; None also for what is no directory, which is for `open` to judge."""
+        with suppress(UnsafeArchive):
+            return self.existing(place)
         return None
 
     def _walk(self, place: Place, step: Callable[[int, Place], int]) -> int:
@@ -146,6 +147,13 @@ def _above(at: Place, link: Place) -> Place:
 
 def _through(what: str, place: Place, why: str = "") -> UnsafeArchive:
     return UnsafeArchive(f"an entry goes through the {what} {'/'.join(place)!r:.120}{why}")
+
+
+def _link(directory: int | None, name: str) -> str | None:
+    """What the link `name` says; None for anything else."""
+    if directory is not None and _is_link(lstat(directory, name)):
+        return os.readlink(name, dir_fd=directory)
+    return None
 
 
 def _is_link(status: os.stat_result | None) -> bool:
