@@ -35,7 +35,7 @@ def _machine(node: NodeInfo) -> Section:
 
 def _load(node: NodeInfo, host: HostSample | None) -> Section:
     states = f"{node.running} running, {node.paused} paused, {node.stopped} stopped"
-    counts = f"{states}, {node.images} images"
+    counts = f"{states}, {node.images} image{'' if node.images == 1 else 's'}"
     rows = [("Containers", Cell(counts))]
     return Section("Load", (*(_figures(host) if host else ()), *rows))
 

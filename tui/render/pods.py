@@ -38,12 +38,11 @@ def rows(group: PodGroup, samples: Samples, now: float) -> list[PodRow]:
 
 
 def census(held: Iterable[Container]) -> str:
-    """``3 running, 1 restarting, 0 paused, 2 stopped``; restarting only when there is one."""
+    """``3 running, 1 restarting, 2 stopped``; restarting and paused only when there are any."""
     found = Counter(item.state for item in held)
     alive = [ContainerState.RUNNING, ContainerState.RESTARTING, ContainerState.PAUSED]
-    counts = [f"{found[state]} {state.value}" for state in alive]
-    if not found[ContainerState.RESTARTING]:
-        del counts[1]
+    shown = [state for state in alive if found[state] or state is ContainerState.RUNNING]
+    counts = [f"{found[state]} {state.value}" for state in shown]
     stopped = found.total() - sum(found[state] for state in alive)
     return ", ".join([*counts, f"{stopped} stopped"])
 

@@ -101,8 +101,8 @@ class Graph(Widget):
     def _axis_top(self, heights: Values) -> float:
         high = max((value for value in heights if value is not None), default=0.0)
         limit = self.trace.limit
-        if limit and high >= limit / 4:
-            return max(limit, high)
+        if limit and limit / 4 <= high <= limit:
+            return limit
         return round_top(high, binary=self.binary)
 
     # -- drawing ------------------------------------------------------------------------------

@@ -137,6 +137,15 @@ async def test_without_data_there_is_no_scale_and_it_says_so() -> None:
         assert "not measured here" in text
 
 
+async def test_above_a_limit_the_axis_ends_on_a_round_figure_too() -> None:
+    app = GraphApp()
+    async with app.run_test(size=(60, 14)) as pilot:
+        graph = app.query_one(Graph)
+        graph.show(Trace((0.6271,), 600, 0.5))
+        await pilot.pause()
+        assert graph.render_line(1).text.startswith("    0.8┤")
+
+
 async def test_a_note_stands_whole_or_not_at_all() -> None:
     app = GraphApp()
     async with app.run_test(size=(40, 14)) as pilot:
