@@ -6,21 +6,19 @@ A test that takes `host` runs once a runtime, unless DIFFERENCES.md says that it
 import os
 import shutil
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from engine.runtime import forkserver, state
+from engine.runtime import forkserver
 from engine.runtime.cgroups import Manager, detect
 from engine.runtime.launcher import Launcher
 from tests.conftest import SLOWDOWN
 
 from . import differences
-from .host import BOUND, Host, make_rootfs, missing, until
+from .host import Host, await_none, hosting, make_rootfs, missing
 from .oci import Runtime
 
 RUNTIMES: dict[str, Runtime | None] = {"berth": None, "runc": Runtime("runc", ("runc",))}
@@ -31,8 +29,6 @@ if find_spec("engine.ociruntime"):
 # berth-runtime starts an interpreter for each command, and what it does in a container is the
 # launcher's own code: the rest of the suites is left to `make soak`.
 QUICK = {f"runtime_lifecycle/test_{name}.py" for name in ("life", "exec", "spec_hooks")}
-# Of the cgroup suite this much is asked each time, the rest where there is nothing but cgroup v2.
-_CGROUPS = {f"cgroups/test_{name}.py" for name in ("memory", "living")}
 # For whoever works on one of them: BERTH_TEST_RUNTIMES=berth,runc
 CHOSEN = os.environ.get("BERTH_TEST_RUNTIMES", ",".join(RUNTIMES)).split(",")
 
@@ -70,7 +66,7 @@ def _param(test: str, name: str) -> object:
 
 def _is_slow(file: str, name: str) -> bool:
     if file.startswith("cgroups/"):
-        return name != "berth" or (detect().mode != "v2" and file not in _CGROUPS)
+        return name != "berth"
     return name == "berth-runtime" and file not in QUICK
 
 
@@ -88,13 +84,8 @@ def rootfs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cgroup_parent() -> Iterator[str]:
     parent = f"berth-test-{os.getpid()}"
     yield parent
-    group = Manager(detect(), parent)
-    deadline = time.monotonic() + BOUND
-    while left := [each for path in group.directories() for each in Path(path).glob("*/")]:
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.01)  # a monitor that lost its engine is about to end
-    group.remove()
+    left = await_none(parent)
+    Manager(detect(), parent).remove()
     assert left == [], "cgroups were left over"
 
 
@@ -103,13 +94,8 @@ async def host(
     tmp_path: Path, rootfs: Path, cgroup_parent: str, runtime: Runtime | None
 ) -> AsyncIterator[Host]:
     """Fails the test when a monitor, a bundle or (see `cgroup_parent`) a cgroup is left over."""
-    host = Host(tmp_path, rootfs, cgroup_parent, runtime)
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(host.clean_up)
+    async with hosting(tmp_path, rootfs, cgroup_parent, runtime) as host:
         yield host
-    await until(lambda: not [pid for pid in host.monitor_pids if state.start_time(pid)])
-    bundles = tmp_path / "run/bundles"
-    assert not bundles.exists() or list(bundles.iterdir()) == []
 
 
 @pytest.fixture

@@ -6,12 +6,14 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from engine.errors import EngineError
+from engine.runtime import state
+from engine.runtime.cgroups import Manager, detect
 from engine.runtime.launcher import AttachedStream, CreateOptions, Launcher, Monitor
 from tests.conftest import SLOWDOWN
 
@@ -130,6 +132,20 @@ class Host:
             await launcher.close()
 
 
+@asynccontextmanager
+async def hosting(
+    directory: Path, rootfs: Path, cgroup_parent: str, runtime: Runtime | None
+) -> AsyncIterator[Host]:
+    """Fails on the way out when a monitor or a bundle is left over."""
+    host = Host(directory, rootfs, cgroup_parent, runtime)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(host.clean_up)
+        yield host
+    await until(lambda: not [pid for pid in host.monitor_pids if state.start_time(pid)])
+    bundles = directory / "run/bundles"
+    assert not bundles.exists() or list(bundles.iterdir()) == []
+
+
 async def _discard(monitor: Monitor) -> None:
     if isinstance(monitor, OciMonitor):
         await monitor.discard()
@@ -171,6 +187,21 @@ def process(args: list[str], *, terminal: bool = False) -> Config:
         "terminal": terminal,
         "noNewPrivileges": True,
     }
+
+
+def await_none(parent: str, *, but: str = "/") -> list[Path]:
+    """Cgroups below a parent, but for those named so; a monitor without an engine soon ends."""
+    deadline = time.monotonic() + BOUND
+    while left := [path for path in _children(parent) if not path.name.startswith(but)]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.01)
+    return left
+
+
+def _children(parent: str) -> list[Path]:
+    directories = Manager(detect(), parent).directories()
+    return [each for path in directories for each in Path(path).glob("*/")]
 
 
 async def until(condition: Callable[[], object], *, bound: float = BOUND) -> None:

@@ -4,14 +4,18 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from engine.runtime.cgroups import Layout, Manager, detect
 from engine.runtime.cgroups.systemd import Scope
 from engine.runtime.launcher import Launcher
-from tests.suites.host import Host
+from tests.suites.conftest import RUNTIMES
+from tests.suites.host import Host, await_none, hosting
+from tests.suites.oci import OciLauncher, Runtime
 
 from .cage import Cage
 
@@ -93,6 +97,47 @@ def start(group: Manager) -> Iterator[Start]:
         if group.exists() and group.is_frozen():
             group.thaw()
         child.communicate()
+
+
+@pytest.fixture(scope="module")
+def runtime(request: pytest.FixtureRequest) -> Runtime | None:
+    return RUNTIMES[request.param]
+
+
+@pytest.fixture(scope="module")
+def module_parent() -> Iterator[str]:
+    """The cgroup above those of all containers of a module, and of what is ready ahead."""
+    yield PARENT
+    left = await_none(PARENT)
+    Manager(detect(), PARENT).remove()
+    assert left == [], "cgroups were left over"
+
+
+@pytest.fixture
+def cgroup_parent(module_parent: str) -> Iterator[str]:
+    yield module_parent
+    assert await_none(module_parent, but="spare-") == [], "cgroups were left over"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def launcher(
+    tmp_path_factory: pytest.TempPathFactory, module_parent: str, runtime: Runtime | None
+) -> AsyncIterator[Launcher | OciLauncher]:
+    """One for all tests of a module: nearly all that a short test takes is a zygote's start."""
+    run = tmp_path_factory.mktemp("run")
+    made = Launcher(run, cgroup_parent=module_parent) if runtime is None else None
+    launcher = made or OciLauncher(runtime, run)
+    await launcher.start()
+    yield launcher
+    await launcher.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def host(
+    tmp_path: Path, rootfs: Path, cgroup_parent: str, runtime: Runtime | None
+) -> AsyncIterator[Host]:
+    async with hosting(tmp_path, rootfs, cgroup_parent, runtime) as host:
+        yield host
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from tests.suites.host import until
 
 from .cage import HOLD, SPIN, Cage, Cgroup
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 THROTTLED = {"quota": 10_000, "period": 100_000}
 
 
@@ -113,7 +115,7 @@ def budget(cgroup_parent: str) -> None:
     found = group.find("cpu", "")
     if found is None or not _has_realtime(layout):
         pytest.skip("needs a kernel with CONFIG_RT_GROUP_SCHED and the cpu controller of v1")
-    group.create()
+    Path(found[1]).mkdir(exist_ok=True)
     files.write(f"{found[1]}/cpu.rt_runtime_us", "100000")
 
 

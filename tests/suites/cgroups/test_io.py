@@ -15,6 +15,8 @@ from tests.suites.host import Config, bounded
 
 from .cage import HOLD, MIB, Cage, Cgroup
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 WRITE = "dd if=/dev/zero of=/dev/disk bs=256k count={count} oflag=direct 2>/dev/null"
 
 

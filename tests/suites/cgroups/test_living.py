@@ -10,6 +10,8 @@ from tests.suites.host import bounded, process, read_all, until
 
 from .cage import HOLD, KEEP, MIB, SPIN, TAKE, Cage, Cgroup, Told
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 TICK = "while :; do echo tick; done"
 
 

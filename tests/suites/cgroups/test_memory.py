@@ -10,6 +10,8 @@ from tests.suites.host import bounded, until
 
 from .cage import HOLD, KEEP, MIB, TAKE, Cage, Cgroup, version_of
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 LIMITED = {"limit": 64 * MIB, "swap": 96 * MIB, "reservation": 32 * MIB}
 SMALL = {"limit": 32 * MIB, "swap": 32 * MIB}
 GROW = "a=xxxxxxxx; while [ ${#a} -lt 20000000 ]; do a=$a$a; done; echo grown; sleep 1000"

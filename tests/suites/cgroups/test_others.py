@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from engine.errors import EngineError
-from engine.runtime.cgroups import detect, files
+from engine.runtime.cgroups import detect, files, tree
 from tests.suites.host import bounded
 
 from .cage import HOLD, MIB, Cage, Cgroup, version_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FORKS = "for each in 1 2 3 4 5 6 7; do sleep 1000 & done; echo all"
 
@@ -68,18 +70,24 @@ async def test_what_every_container_needs_stays_allowed(cage: Cage) -> None:
 
 
 @pytest.fixture
-def root_as_found() -> Iterator[None]:
+def root_as_found(cgroup_parent: str) -> Iterator[None]:
     """Rare controllers are handed down from the root of the tree, and stay so: taken back here."""
     unified = detect().unified
-    path = f"{unified.base}/cgroup.subtree_control" if unified else ""
-    before = files.read_if_there(path).split() if path else []
+    places = [f"{unified.base}/{cgroup_parent}", unified.base] if unified else []
+    root = places[-1:]
+    before = [name for place in root for name in _handed_down(place)]
     yield
-    for name in set(files.read_if_there(path).split() if path else ()) - set(before):
-        files.write(path, f"-{name}")
+    for place in places:
+        for name in set(_handed_down(place)).difference(before, tree.V2_CONTROLLERS):
+            files.write(f"{place}/cgroup.subtree_control", f"-{name}")
+
+
+def _handed_down(place: str) -> list[str]:
+    return files.read_if_there(f"{place}/cgroup.subtree_control").split()
 
 
 @pytest.fixture
-async def tidy_cage(root_as_found: None, cage: Cage) -> Cage:
+def tidy_cage(root_as_found: None, cage: Cage) -> Cage:
     return cage
 
 

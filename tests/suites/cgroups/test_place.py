@@ -13,6 +13,8 @@ from tests.suites.oci import OciMonitor
 
 from .cage import HOLD, Cage, Cgroup
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 SEES = {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup"}
 
 

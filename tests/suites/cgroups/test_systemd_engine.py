@@ -154,7 +154,7 @@ def test_what_ends_while_there_is_no_engine_leaves_nothing(engine: Engine) -> No
 
 def test_a_killed_monitor_leaves_nothing(engine: Engine) -> None:
     unit = engine.run("box")
-    monitor = int(Path(f"/proc/{engine.pid('c')}/stat").read_text().rpartition(")")[2].split()[1])
+    monitor = int(Path(f"/proc/{engine.pid('box')}/stat").read_text().rpartition(")")[2].split()[1])
     os.kill(monitor, 9)
     engine.wait_for("box", "exited", seconds=30)
     eventually(lambda: gone(unit))
