@@ -14,7 +14,7 @@ SLOWDOWN = float(os.environ.get("BERTH_TEST_SLOWDOWN") or 1)
 """How many times slower than usual this machine is: an emulated one says so (tests/cgroup2)."""
 
 
-def eventually(probe: Callable[[], T], *, seconds: float = 10.0, what: str = "") -> T:
+def eventually(probe: Callable[[], T], *, seconds: float = 20.0, what: str = "") -> T:
     """Return the first truthy answer of `probe`; fail with its last answer at the deadline."""
     seconds *= SLOWDOWN
     deadline = time.monotonic() + seconds

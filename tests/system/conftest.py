@@ -108,11 +108,17 @@ def begin(user: Unprivileged, rootfs: bytes) -> None:
 
 
 @pytest.fixture
-def name(request: pytest.FixtureRequest, running: dict[str, Daemon]) -> Iterator[str]:
-    """A container name of the test's own, removed afterwards wherever it was made."""
+def name(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A container name of the test's own, removed afterwards from the daemons that it has."""
+    daemons = [
+        request.getfixturevalue(each)
+        for each in ("daemon", "berth", "dockerd")
+        if each in request.fixturenames
+    ]
+    assert daemons
     chosen = f"t-{uuid.uuid4().hex[:10]}"
     yield chosen
-    for daemon in running.values():
+    for daemon in daemons:
         daemon.docker("rm", "-f", chosen, check=False)
 
 
