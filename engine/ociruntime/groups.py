@@ -2,11 +2,12 @@
 
 import errno
 import os
+from typing import Any
 
-from engine.errors import InvalidArgument
+from engine.errors import InvalidArgument, RuntimeFailure
 from engine.ociruntime.options import Options
 from engine.ociruntime.record import Record
-from engine.runtime.cgroups import Layout, Manager, detect, files, placement
+from engine.runtime.cgroups import Layout, Manager, Resources, detect, files, placement
 
 _DISABLED = "disabled"
 _MANAGERS = ("", "cgroupfs", "systemd", _DISABLED)
@@ -75,6 +76,23 @@ def manager(kept: Record) -> Manager:
 
         return Scope(detect(), kept.cgroup)
     return Manager(detect(), kept.cgroup)
+
+
+def limit(kept: Record, group: Manager, resources: dict[str, Any]) -> list[str]:
+    """Set OCI's `linux.resources`; returns warnings.
+
+    Raises RuntimeFailure where no cgroup can be made and there are limits all the same, as runc
+    does: who asks for them must not believe in them. Rules of devices are no loss to a user
+    without root, who can make none. `disabled` is somebody's wish, and limits are warned of.
+    """
+    wanted = Resources.from_oci(resources)
+    refused = group.discarded(wanted._replace(devices=()))
+    if refused and kept.cgroup and not group.directories():
+        raise RuntimeFailure(
+            "linux.resources: no cgroup can be made here, so that no limit would be kept: "
+            "have one delegated, or ask for no limits"
+        )
+    return group.apply(wanted)
 
 
 def join(group: Manager, pid: int, init: int, wanted: list[str]) -> None:

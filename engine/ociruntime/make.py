@@ -18,7 +18,7 @@ from engine.ociruntime.commands import Call
 from engine.ociruntime.record import Record
 from engine.ociruntime.store import Store
 from engine.runtime import bundle, gate, plan, signals
-from engine.runtime.cgroups import Manager, Resources
+from engine.runtime.cgroups import Manager
 from engine.runtime.init import Child, StepFailed, spawn
 from engine.runtime.plan import InitPlan
 
@@ -129,7 +129,7 @@ class Making:
         group.create()
         self.group = group
         linux = self.wanted.config.get("linux") or {}
-        self.wanted.warnings += group.apply(Resources.from_oci(linux.get("resources") or {}))
+        self.wanted.warnings += groups.limit(self.record, group, linux.get("resources") or {})
 
     def _spawn(self, inherited: streams.Streams) -> None:
         opened = gate.make(self.record.directory)

@@ -10,7 +10,6 @@ from engine.ociruntime.options import Options
 from engine.ociruntime.record import Record
 from engine.ociruntime.store import Store
 from engine.runtime import bundle
-from engine.runtime.cgroups import Resources
 from engine.runtime.fields import Fields
 from engine.runtime.limits import check_resources
 
@@ -38,7 +37,7 @@ def run(call: Call) -> int:
         raise NotRunning("container not running")
     warnings: list[str] = []
     check_resources(Fields({"resources": wanted}, "linux"), warnings)
-    warnings += groups.manager(kept).apply(Resources.from_oci(wanted))
+    warnings += groups.limit(kept, groups.manager(kept), wanted)
     for text in warnings:
         call.report.warn(text)
     _keep(kept, wanted)

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,13 +51,27 @@ def as_user(cli: Cli, home: Path, *words: str) -> "subprocess.CompletedProcess[s
     )
 
 
-def test_a_user_runs_a_container(cli: Cli, home: Path) -> None:
+def configure(cli: Cli, home: Path, **limits: Any) -> None:
+    """The user's own configuration, with a program of ours, and limits."""
     assert as_user(cli, home, "spec", "--rootless").returncode == 0
     path = home / "bundle" / "config.json"
     config = json.loads(path.read_text())
     script = "id -u; cat /proc/self/uid_map; exit 4"
     config["process"] |= {"terminal": False, "args": ["sh", "-c", script]}
+    config["linux"].setdefault("resources", {}).update(limits)
     path.write_text(json.dumps(config))
+
+
+def test_limits_that_nobody_would_keep_are_refused(cli: Cli, home: Path) -> None:
+    configure(cli, home, memory={"limit": 1 << 26})
+    done = as_user(cli, home, "run", "c")
+    assert done.returncode == 1
+    assert "cgroup" in done.stderr
+    assert as_user(cli, home, "list", "--quiet").stdout == ""
+
+
+def test_a_user_runs_a_container(cli: Cli, home: Path) -> None:
+    configure(cli, home)
     done = as_user(cli, home, "run", "c")
     assert (done.returncode, done.stderr) == (4, "")
     assert done.stdout.split() == ["0", "0", str(UID), "1"]
