@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -176,6 +178,17 @@ class Daemon:
             seconds=seconds,
             what=f"{name} is {status}",
         )
+
+
+@contextmanager
+def serving(daemon: Daemon, image: str) -> Iterator[Daemon]:
+    """It answers and has an image of busybox; afterwards nothing of it is left."""
+    try:
+        daemon.start()
+        daemon.docker("import", "-", image, input=busybox_rootfs())
+        yield daemon
+    finally:
+        daemon.close()
 
 
 def unmount_below(folder: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import eventually
-from tests.system.daemons import Daemon, busybox_rootfs
+from tests.system.daemons import Daemon, serving
 
 pytestmark = [pytest.mark.root, pytest.mark.dockerd]
 
@@ -36,13 +36,8 @@ class WithRuntime(Daemon):
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     if shutil.which("dockerd") is None:
         pytest.fail("needs dockerd: run scripts/test-packages")
-    daemon = WithRuntime("dockerd", tmp_path_factory.mktemp("d"))
-    try:
-        daemon.start()
-        daemon.docker("import", "-", IMAGE, input=busybox_rootfs())
+    with serving(WithRuntime("dockerd", tmp_path_factory.mktemp("d")), IMAGE) as daemon:
         yield daemon
-    finally:
-        daemon.close()
 
 
 @pytest.fixture(params=["runc", "berth"])

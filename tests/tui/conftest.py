@@ -5,11 +5,10 @@ import shutil
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.system.daemons import Daemon, busybox_rootfs
+from tests.system.daemons import Daemon, serving
 from tests.tui.drive import IMAGE, Driver, driving
 
 
@@ -24,24 +23,16 @@ def fixed_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-def _running(kind: str, folder: Path) -> Iterator[Daemon]:
-    daemon = Daemon(kind, folder)
-    try:
-        daemon.start()
-        daemon.docker("import", "-", IMAGE, input=busybox_rootfs())
-        yield daemon
-    finally:
-        daemon.close()
-
-
 @pytest.fixture(scope="session")
 def _dockerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    yield from _running("dockerd", tmp_path_factory.mktemp("dockerd"))
+    with serving(Daemon("dockerd", tmp_path_factory.mktemp("dockerd")), IMAGE) as daemon:
+        yield daemon
 
 
 @pytest.fixture(scope="session")
 def _berth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    yield from _running("berth", tmp_path_factory.mktemp("berth"))
+    with serving(Daemon("berth", tmp_path_factory.mktemp("berth")), IMAGE) as daemon:
+        yield daemon
 
 
 @pytest.fixture(params=[pytest.param("dockerd", marks=pytest.mark.dockerd), "berth"])

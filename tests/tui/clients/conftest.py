@@ -5,11 +5,10 @@ import contextlib
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.system.daemons import Daemon, busybox_rootfs
+from tests.system.daemons import Daemon, serving
 from tui.clients import Client, Endpoint, NotFound
 from tui.informers import Hub
 from tui.models import RunRequest
@@ -22,16 +21,6 @@ ENGINES = [
 ]
 
 
-def _running(kind: str, folder: Path) -> Iterator[Daemon]:
-    daemon = Daemon(kind, folder)
-    try:
-        daemon.start()
-        daemon.docker("import", "-", IMAGE, input=busybox_rootfs())
-        yield daemon
-    finally:
-        daemon.close()
-
-
 @pytest.fixture(scope="module", params=ENGINES)
 def engine(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -39,7 +28,8 @@ def engine(
     """Each engine in turn, started for the module."""
     if shutil.which("docker") is None:
         pytest.skip("needs the docker CLI: run scripts/test-packages")
-    yield from _running(request.param, tmp_path_factory.mktemp(request.param))
+    with serving(Daemon(request.param, tmp_path_factory.mktemp(request.param)), IMAGE) as daemon:
+        yield daemon
 
 
 @pytest.fixture
