@@ -288,28 +288,36 @@ def cgroup2() -> Path | None:
     return next((Path(row[4]) for row in rows if "cgroup2" in row[row.index("-") :]), None)
 
 
-def test_a_delegated_cgroup_is_used(user_of: UserOf, rootfs_tar: bytes) -> None:
+@pytest.fixture
+def delegated(user_of: UserOf) -> Unprivileged:
+    """A user with a delegated cgroup."""
     mount_point = cgroup2()
     if mount_point is None:
         pytest.skip("no cgroup v2 is mounted: mount -t cgroup2 none /mnt")
     made = user_of()
-    given = made.delegate(mount_point)
-    begin(made, rootfs_tar)
-    made.docker("run", "-d", "--name", "box", "-m", "64m", IMAGE, "sleep", "1000")
-    place = Path(f"/proc/{pid_of(made, 'box')}/cgroup").read_text()
+    made.delegate(mount_point)
+    return made
+
+
+def test_a_delegated_cgroup_is_used(delegated: Unprivileged, rootfs_tar: bytes) -> None:
+    begin(delegated, rootfs_tar)
+    given = delegated.cgroup
+    assert given is not None
+    delegated.docker("run", "-d", "--name", "box", "-m", "64m", IMAGE, "sleep", "1000")
+    place = Path(f"/proc/{pid_of(delegated, 'box')}/cgroup").read_text()
     assert f"0::/{given.name}/berth/" in place
     assert (given / "berth-engine" / "cgroup.procs").read_text().split()
     if "memory" in (given / "cgroup.controllers").read_text().split():
         limits = [path.read_text() for path in given.glob("berth/*/memory.max")]
         assert f"{64 << 20}\n" in limits
-    made.docker("pause", "box")
-    made.berth("stop")
-    made.berth("start")
-    assert made.docker("inspect", "-f", "{{.State.Paused}}", "box").stdout == "true\n"
-    made.docker("unpause", "box")
-    assert "sleep 1000" in made.docker("top", "box").stdout
-    made.docker("rm", "-f", "box")
-    made.berth("stop")
+    delegated.docker("pause", "box")
+    delegated.berth("stop")
+    delegated.berth("start")
+    assert delegated.docker("inspect", "-f", "{{.State.Paused}}", "box").stdout == "true\n"
+    delegated.docker("unpause", "box")
+    assert "sleep 1000" in delegated.docker("top", "box").stdout
+    delegated.docker("rm", "-f", "box")
+    delegated.berth("stop")
     eventually(lambda: not (given / "berth").exists(), what="no cgroup of a container is left")
 
 
@@ -325,16 +333,13 @@ def test_without_a_helper_the_host_network_is_the_machines(
     assert "neither slirp4netns nor pasta is installed" in warnings
 
 
-def test_half_a_delegation_is_none(user_of: UserOf, rootfs_tar: bytes) -> None:
-    mount_point = cgroup2()
-    if mount_point is None:
-        pytest.skip("no cgroup v2 is mounted: mount -t cgroup2 none /mnt")
-    made = user_of()
-    given = made.delegate(mount_point)
+def test_half_a_delegation_is_none(delegated: Unprivileged, rootfs_tar: bytes) -> None:
+    given = delegated.cgroup
+    assert given is not None
     os.chown(given / "cgroup.procs", 0, 0)
-    begin(made, rootfs_tar)
-    made.docker("run", "--rm", IMAGE, "true")
-    assert "cgroups: " in made.docker("info", "-f", "{{json .Warnings}}").stdout
+    begin(delegated, rootfs_tar)
+    delegated.docker("run", "--rm", IMAGE, "true")
+    assert "cgroups: " in delegated.docker("info", "-f", "{{json .Warnings}}").stdout
     assert not [path for path in given.iterdir() if path.is_dir()]
 
 
