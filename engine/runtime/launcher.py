@@ -187,6 +187,7 @@ class Launcher:
             terminal=bool((options.config.get("process") or {}).get("terminal")),
             cgroup=placement.path(self._driver, parent, container_id),
             resources=linux.get("resources") or {},
+            start=options.start,
         )
 
     async def _launch(

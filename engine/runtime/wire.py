@@ -39,7 +39,8 @@ class WireError(ValueError):
 class CreateRequest(NamedTuple):
     """What a monitor needs to know about its container, beside the compiled plan.
 
-    Sizes are bytes; `log_max_bytes` 0 never rotates; `resources` are OCI `linux.resources`.
+    Sizes are bytes; `log_max_bytes` 0 never rotates; `resources` are OCI `linux.resources`. With
+    `start` the request to start it comes next, and need not be waited for.
     """
 
     id: str
@@ -53,6 +54,7 @@ class CreateRequest(NamedTuple):
     terminal: bool
     cgroup: str
     resources: dict[str, Any]
+    start: bool = False
 
     def to_wire(self) -> dict[str, Any]:
         return self._asdict()

@@ -1,15 +1,18 @@
 """An init cloned before anybody asked for a container, which waits for its plan.
 
 It has new pid, network, uts and ipc namespaces. The mount namespace is made only with the plan: an
-earlier one would miss what the host mounted since.
+earlier one would miss what the host mounted since. What the container is likely to want of /proc,
+/dev and /sys is made ahead, too, and kept out of sight.
 """
 
 import marshal
 import os
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from engine.runtime import pages, syscalls, userns
+from engine.runtime.kit import Kit
 from engine.runtime.plan import InitPlan
+from engine.runtime.rootfs.stage import Trees, close, make
 
 from . import settings, steps
 from .channel import Channel
@@ -22,6 +25,7 @@ LARGEST = 48 * 1024
 """Bytes of a plan that still go through the channel in one message."""
 
 _LATER = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP
+_MADE = NAMESPACES | syscalls.CLONE_NEWCGROUP
 _KILL = 9
 
 
@@ -46,11 +50,19 @@ def suits(plan: InitPlan, payload: bytes) -> bool:
     return own_pids and usual and len(payload) <= LARGEST
 
 
-def assign(child: Child, payload: bytes) -> None:
-    """Let it go on as the init of this plan, until `Child.attached`. Raises ConnectionError."""
+def stage(child: Child, kit: bytes) -> None:
+    """Once it is in its cgroup: let it make a kit's trees; no bytes for none."""
+    child.channel.send(kit)
+
+
+def assign(child: Child, payload: bytes, *, staged: bool) -> None:
+    """Let it go on as the init of this plan, until `Child.attached`. Raises ConnectionError.
+
+    `staged` says whether the trees it has made are those of the plan's kit.
+    """
     outside = os.pidfd_open(os.getpid())
     try:
-        child.channel.send(payload, fds=(outside,))
+        child.channel.send(payload, staged, fds=(outside,))
     finally:
         os.close(outside)
 
@@ -63,14 +75,30 @@ def _become_init(channel: Channel) -> None:
     syscalls.set_parent_death_signal(_KILL)
     settings.raise_loopback()
     pages.INIT.take()
+    (wanted,), _ = _receive(channel)
+    trees = _stage(wanted)
+    (payload, staged), (outside,) = _receive(channel)
+    if not staged:
+        close(trees)
+    plan = InitPlan.from_wire(marshal.loads(payload))
+    _leave(outside, _MADE & ~plan.unshare)
+    syscalls.unshare(plan.unshare & syscalls.CLONE_NEWNS)
+    steps.run(plan, channel, trees=trees)
+
+
+def _receive(channel: Channel) -> tuple[tuple[Any, ...], list[int]]:
     received = channel.receive()
     if received is None:
         os._exit(0)  # nobody needs it any more
-    (payload,), (outside,) = received
-    plan = InitPlan.from_wire(marshal.loads(payload))
-    _leave(outside, NAMESPACES & ~plan.unshare)
-    syscalls.unshare(plan.unshare & syscalls.CLONE_NEWNS)
-    steps.run(plan, channel)
+    return received
+
+
+def _stage(wanted: bytes) -> Trees:
+    """None when that fails: then they are made with the rest, and whoever asks is told why."""
+    try:
+        return make(Kit.from_bytes(wanted)) if wanted else {}
+    except OSError:
+        return {}
 
 
 def _leave(outside: int, unwanted: int) -> None:

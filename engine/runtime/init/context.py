@@ -4,6 +4,7 @@ import os
 
 from engine.runtime.plan import ExecPlan, InitPlan
 from engine.runtime.rootfs.mounts import Mounter
+from engine.runtime.rootfs.stage import Trees
 
 from .channel import ATTACHED, Channel
 
@@ -18,6 +19,7 @@ class Context:
         self.master = -1
         self.slave = -1
         self.attached = False
+        self.released = False  # whether the start has been asked for already
         self.warnings: list[str] = []
         self.environment: dict[bytes, bytes] = {}
         self.own_binary = _own_binary()
@@ -28,7 +30,8 @@ class Context:
     def wait_attached(self) -> None:
         """Block until this process is in its cgroup; a process cloned ahead gets its streams."""
         if not self.attached:
-            for number, fd in enumerate(self.channel.expect(ATTACHED)):
+            (_, self.released), streams = self.channel.expect(ATTACHED)
+            for number, fd in enumerate(streams):
                 os.dup2(fd, number)
                 os.close(fd)
             self.attached = True
@@ -37,8 +40,11 @@ class Context:
 class InitContext(Context):
     """The same for a container's first process."""
 
-    def __init__(self, plan: InitPlan, channel: Channel, gated: bool, sourced: bool) -> None:
+    def __init__(
+        self, plan: InitPlan, channel: Channel, gated: bool, sourced: bool, trees: Trees | None
+    ) -> None:
         super().__init__(plan.process, channel)
+        self.trees: Trees = trees or {}
         free = channel.fd + 1
         if gated:
             self.gate = free, free + 1

@@ -7,6 +7,7 @@ The order a monitor follows is the same for a container and for an exec session:
 
 import errno
 import os
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from engine.runtime import signals, syscalls
@@ -56,13 +57,14 @@ class Child:
         """The channel's descriptor, for a selector: readable once ready, failed or dead."""
         return self.channel.fd
 
-    def attached(self, stdio: tuple[int, ...] = ()) -> None:
+    def attached(self, stdio: tuple[int, ...] = (), *, release: bool = False) -> None:
         """Say that the process is in its cgroup; it makes its cgroup namespace only now.
 
-        A process that was cloned ahead is given its streams, too.
+        A process that was cloned ahead is given its streams, too. With `release` it does not wait
+        for `release` once it is ready.
         """
         try:  # noqa: SIM105 (no monitor pays for contextlib)
-            self.channel.send(ATTACHED, fds=stdio)
+            self.channel.send(ATTACHED, release, fds=stdio)
         except ConnectionError:
             pass  # it failed already and says why in its own message
 
@@ -246,6 +248,20 @@ def adopt(helper: Child, *, reaped: bool = True, bound: float | None = None) -> 
 
 def _live(body: steps.Body, stdio: Streams, channel_fd: int, extra: tuple[int, ...]) -> NoReturn:
     try:
-        body(Channel(steps.settle_descriptors(stdio, channel_fd, extra)))
+        body(Channel(settle_descriptors(stdio, channel_fd, extra)))
     finally:
         os._exit(255)
+
+
+def settle_descriptors(inherited: Sequence[int], channel: int, extra: Sequence[int]) -> int:
+    """Arrange what the program inherits from 0 on, then the channel and `extra`; close the rest."""
+    wanted = (*inherited, channel, *extra)
+    first_free = max(len(wanted), *wanted) + 1
+    moved = []
+    for offset, fd in enumerate(wanted):
+        os.dup2(fd, first_free + offset, inheritable=False)
+        moved.append(first_free + offset)
+    for number, fd in enumerate(moved):
+        os.dup2(fd, number, inheritable=number < len(inherited))
+    syscalls.close_range(len(wanted))
+    return len(inherited)

@@ -7,13 +7,15 @@ pivot, and last the privileges: nothing after a step needs what that step gave u
 import errno
 import gc
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
 from engine.runtime import devices, gate, namespaces, rlimits, syscalls, terminal
+from engine.runtime.kit import within
 from engine.runtime.plan import ExecPlan, InitPlan
 from engine.runtime.rootfs import hide, paths, root
 from engine.runtime.rootfs.mounts import Mounter, clone_sources
+from engine.runtime.rootfs.stage import Trees, close, remaining
 
 from . import identity, program, settings
 from .channel import ERROR, PID, READY, TERMINAL, Channel, StepFailed
@@ -30,16 +32,22 @@ ExecStep = tuple[str, Callable[[Context], None]]
 
 
 def run(
-    plan: InitPlan, channel: Channel, *, gated: bool = False, sourced: bool = False
+    plan: InitPlan,
+    channel: Channel,
+    *,
+    gated: bool = False,
+    sourced: bool = False,
+    trees: Trees | None = None,
 ) -> NoReturn:
     """Set a container up in this freshly cloned process and execute its program.
 
     Sends `ready` once everything but the exec is done and blocks until `start`; a failure is sent
     as `error` and ends the process. See `channel` for the messages. With a gate, whose descriptors
     follow the channel's, `start` means that it is to wait there, and may lose its parent. Where the
-    sources of bind mounts are given, too, their descriptors come next.
+    sources of bind mounts are given, too, their descriptors come next. `trees`, those of the plan's
+    kit, are put where they belong; the process has the cgroup namespace that goes with them.
     """
-    guarded(lambda: _run_init(plan, channel, gated, sourced), channel)
+    guarded(lambda: _run_init(InitContext(plan, channel, gated, sourced, trees)), channel)
 
 
 def run_exec(plan: ExecPlan, channel: Channel, join: int, *, orphaned: bool = False) -> NoReturn:
@@ -49,20 +57,6 @@ def run_exec(plan: ExecPlan, channel: Channel, join: int, *, orphaned: bool = Fa
     with CLONE_PARENT, so that the caller's parent has it as a child; its pid is sent as `pid`.
     """
     guarded(lambda: _run_exec(plan, channel, join, orphaned), channel)
-
-
-def settle_descriptors(inherited: Sequence[int], channel: int, extra: Sequence[int]) -> int:
-    """Arrange what the program inherits from 0 on, then the channel and `extra`; close the rest."""
-    wanted = (*inherited, channel, *extra)
-    first_free = max(len(wanted), *wanted) + 1
-    moved = []
-    for offset, fd in enumerate(wanted):
-        os.dup2(fd, first_free + offset, inheritable=False)
-        moved.append(first_free + offset)
-    for number, fd in enumerate(moved):
-        os.dup2(fd, number, inheritable=number < len(inherited))
-    syscalls.close_range(len(wanted))
-    return len(inherited)
 
 
 def guarded(body: Callable[[], None], channel: Channel) -> NoReturn:
@@ -78,8 +72,7 @@ def guarded(body: Callable[[], None], channel: Channel) -> NoReturn:
         os._exit(255)
 
 
-def _run_init(plan: InitPlan, channel: Channel, gated: bool, sourced: bool) -> None:
-    context = InitContext(plan, channel, gated, sourced)
+def _run_init(context: InitContext) -> None:
     for name, step in INIT_STEPS:
         _do(name, step, context)
     _finish(context)
@@ -152,13 +145,16 @@ def _own_ids(context: InitContext) -> None:
 
 def _mounts(context: InitContext) -> None:
     assert context.clones is not None
-    context.mounter = Mounter(context.root, context.plan.mounts, context.clones)
+    plan, trees = context.plan, context.trees
+    context.mounter = Mounter(context.root, plan.mounts, context.clones, trees)
     context.mounter.make()
 
 
 def _devices(context: InitContext) -> None:
-    devices.make_nodes(context.root, context.plan.devices)
-    devices.make_links(context.root)
+    trees = context.trees
+    devices.make_nodes(context.root, (d for d in context.plan.devices if not within(trees, d.path)))
+    if "/dev" not in trees:
+        devices.make_links(context.root)
 
 
 def _console(context: InitContext) -> None:
@@ -178,7 +174,7 @@ def _names(context: InitContext) -> None:
 def _cgroup(context: InitContext) -> None:
     """Last of the mounts: waiting for the cgroup costs nothing while the rest is being done."""
     context.wait_attached()
-    if context.plan.unshare & syscalls.CLONE_NEWCGROUP:
+    if context.plan.unshare & syscalls.CLONE_NEWCGROUP and not context.trees:
         syscalls.unshare(syscalls.CLONE_NEWCGROUP)
     assert context.mounter is not None
     context.mounter.make_cgroup(context.plan.cgroup_view)
@@ -198,8 +194,9 @@ def _hooks(context: InitContext) -> None:
 
 
 def _hidden(context: InitContext) -> None:
-    hide.make_readonly(context.root, context.plan.readonly_paths)
-    hide.mask(context.root, context.plan.masked_paths)
+    hide.make_readonly(context.root, remaining(context.trees, context.plan.readonly_paths))
+    hide.mask(context.root, remaining(context.trees, context.plan.masked_paths))
+    close(context.trees)
 
 
 def _make_cwd(context: InitContext) -> None:
@@ -296,7 +293,8 @@ def _finish(context: Context) -> NoReturn:
         _find(context)  # as runc does: `create` tells of a program that is not there
     _do("ready", _ready, context)
     plan = context.process
-    context.channel.wait_start()
+    if not context.released:
+        context.channel.wait_start()
     if context.gate:
         context.channel.leave(context.gate[1])
         gate.wait(context.gate[0])

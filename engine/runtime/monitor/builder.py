@@ -147,11 +147,12 @@ def _create(
     server.serve(container)
     client = server.adopt(connection)
     client.subscribed = True
-    client.tell({"id": number, "ok": server.describe()})
+    client.queue({"id": number, "ok": server.describe()})
     server.on_start = loop.stop
     if not container.own_pids:  # orphans come to the monitor, which has to be awake for them
         loop.stop()
-    client.take(rest)
+    client.take(rest)  # the start, most often, which answers for both
+    client.flush()
     return container
 
 

@@ -112,6 +112,15 @@ class Client:
             self._out += wire.control(message)
             self._flush()
 
+    def queue(self, message: dict[str, Any]) -> None:
+        """Have it go out together with what is told next, or with `flush`."""
+        self._out += wire.control(message)
+
+    def flush(self) -> None:
+        """Send what the peer takes now."""
+        if self._fd >= 0:
+            self._flush()
+
     def end(self) -> None:
         """Close as soon as the peer has taken everything."""
         self._ending = True

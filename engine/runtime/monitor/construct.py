@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from engine.errors import EngineError
-from engine.runtime import bundle, pages, signals, slots, wire
+from engine.runtime import bundle, kit, pages, signals, slots, syscalls, wire
 from engine.runtime.cgroups import Layout, Manager, Resources, manage
 from engine.runtime.init import Child, ahead, spawn
 from engine.runtime.monitor.handover import Rights
@@ -33,6 +33,7 @@ class Built:
         "oom",
         "pid",
         "pidfd",
+        "released",
         "seccomp",
         "seccomp_flags",
         "terminal",
@@ -40,14 +41,15 @@ class Built:
         "warnings",
     )
 
-    def __init__(self, pid: int, plan: InitPlan, warnings: tuple[str, ...], unified: str) -> None:
+    def __init__(self, pid: int, plan: InitPlan, warnings: tuple[str, ...]) -> None:
         self.pid = pid
         self.warnings = warnings
-        self.unified = unified
+        self.unified = ""
         self.namespaces: int = plan.namespaces
         self.seccomp: bytes = plan.process.seccomp
         self.seccomp_flags: int = plan.process.seccomp_flags
         self.pidfd = self.channel = self.mounts = self.oom = self.terminal = -1
+        self.released = False  # whether it executes its program without being told
 
     def facts(self, rights: Rights) -> tuple[Any, ...]:
         """The same, for another process."""
@@ -60,6 +62,7 @@ class Built:
         built = cls.__new__(cls)
         built.pid, built.warnings, built.unified, built.namespaces, *rest = facts
         built.seccomp, built.seccomp_flags, *indices = rest
+        built.released = False
         taken = [fds[index] if index >= 0 else -1 for index in indices]
         built.pidfd, built.channel, built.mounts, built.oom, built.terminal = taken
         return built
@@ -71,32 +74,46 @@ class Build:
     Args:
         streams: makes the program's ends of its streams.
         meanwhile: what else there is to do before the container is ready.
+        start: whether the program is to be executed as soon as everything is ready.
     """
 
-    __slots__ = ("meanwhile", "streams")
+    __slots__ = ("meanwhile", "start", "streams")
 
-    def __init__(self, streams: Callable[[], Stdio], meanwhile: Callable[[], None]) -> None:
+    def __init__(
+        self, streams: Callable[[], Stdio], meanwhile: Callable[[], None], *, start: bool = False
+    ) -> None:
         self.streams = streams
         self.meanwhile = meanwhile
+        self.start = start
+
+    def releases(self, plan: InitPlan) -> bool:
+        """Whether init need not be told to start: nothing of others comes before its exec."""
+        own_pids = bool(plan.unshare & syscalls.CLONE_NEWPID)
+        return self.start and own_pids and not plan.special
 
 
 class Ahead:
     """An init without a plan, in a cgroup without limits."""
 
-    def __init__(self, manager: Manager, child: Child) -> None:
+    def __init__(self, manager: Manager, child: Child, staged: bytes) -> None:
         self.manager = manager
         self.child = child
         self.slot = manager.path
+        self.staged = staged
 
     def assign(self, plan: InitPlan, payload: bytes, cgroup: str) -> bool:
         """Have init go on as this container's; False when it does not suit, or was killed."""
         beside = slots.parent_of(cgroup) == slots.parent_of(self.slot)
         if not beside or not ahead.suits(plan, payload):
             return False
+        wanted = kit.of(plan)
+        data = b"" if wanted is None else wanted.to_bytes()
         try:
-            ahead.assign(self.child, payload)
+            ahead.assign(self.child, payload, staged=bool(data) and data == self.staged)
         except ConnectionError:
             return False
+        if data and data != self.staged:
+            kit.LAST.put(data)
         return True
 
     def discard(self) -> None:
@@ -107,15 +124,16 @@ def prepare(layout: Layout, slot: str) -> Ahead | None:
     """Make what can be made without a plan; None where that gains nothing or is refused."""
     if layout.mode not in ("v1", "hybrid"):
         return None
-    manager, child = Manager(layout, slot), None
+    manager, child, staged = Manager(layout, slot), None, kit.LAST.get()
     try:
         manager.create()
         child = ahead.spawn_ahead()
         manager.attach(child.pid)
+        ahead.stage(child, staged)
     except (EngineError, OSError):
         _undo(manager, child)  # whoever asks for a container is told why it cannot be made
         return None
-    return Ahead(manager, child)
+    return Ahead(manager, child, staged)
 
 
 class Construction:
@@ -162,11 +180,13 @@ def _finish_ahead(
     try:
         made.manager.rename(cgroup)
         warnings = made.manager.apply(Resources.from_oci(resources))
-        made.child.attached(build.streams())
-        built = _finish(plan, made.manager, made.child, warnings, made.slot, build)
+        streams = build.streams()
+        built = _finish(plan, made.manager, made.child, build, streams=streams)
+        built.unified = made.slot
     except BaseException:
         made.discard()
         raise
+    built.warnings = (*warnings, *built.warnings)
     if not pages.INIT.is_known:
         with suppress(OSError):  # it was killed, or /proc says nothing: the next one is as good
             pages.INIT.learn(built.pid)
@@ -181,24 +201,29 @@ def _construct_afresh(
     try:
         warnings = manager.apply(Resources.from_oci(resources))
         child = _spawn(plan, build.streams(), manager)
-        child.attached()
-        return _finish(plan, manager, child, warnings, "", build)
+        built = _finish(plan, manager, child, build)
     except BaseException:
         _undo(manager, child)
         raise
+    built.warnings = (*warnings, *built.warnings)
+    return built
 
 
 def _finish(
-    plan: InitPlan, manager: Manager, child: Child, warnings: list[str], unified: str, build: Build
+    plan: InitPlan, manager: Manager, child: Child, build: Build, *, streams: tuple[int, ...] = ()
 ) -> Built:
+    """`streams` are for an init that was made without."""
     build.meanwhile()
     oom = _descriptor(manager.oom_fd())
+    release = build.releases(plan)
+    child.attached(streams, release=release)
     child.wait_ready()
-    built = Built(child.pid, plan, (*warnings, *child.warnings), unified)
+    built = Built(child.pid, plan, child.warnings)
+    built.oom, built.released = oom, release
     built.pidfd = child.pidfd
     built.channel = os.dup(child.fileno())  # the channel closes its own when it goes
-    built.mounts = os.open(f"/proc/{child.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-    built.oom = oom
+    with suppress(OSError):  # it may have ended by now
+        built.mounts = os.open(f"/proc/{child.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     built.terminal = _descriptor(child.terminal)
     return built
 

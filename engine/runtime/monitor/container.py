@@ -26,7 +26,7 @@ from engine.runtime.monitor.complaints import complain, start_error
 from engine.runtime.monitor.construct import Build, Built
 from engine.runtime.monitor.handover import Rights
 from engine.runtime.monitor.log import LogWriter
-from engine.runtime.monitor.loop import READ, Loop
+from engine.runtime.monitor.loop import READ, Loop, dead_child
 from engine.runtime.monitor.session import Session
 from engine.runtime.monitor.stdio import Stdio
 from engine.runtime.plan import ExecPlan
@@ -89,7 +89,8 @@ class Container:
         """Have init ready before its exec; on failure nothing of the container is left."""
         try:
             self.state.write()
-            self._create(build(Build(self._make_pipes, meanwhile)))
+            make = Build(self._make_pipes, meanwhile, start=self._request.start)
+            self._create(build(make))
         except BaseException:
             self._undo_create()
             raise
@@ -105,7 +106,10 @@ class Container:
         self.warnings = built.warnings
         self.state.pid = built.pid
         self.state.pid_start = state.start_time(built.pid) or 0
-        self._become(Status.CREATED)
+        if built.released:  # what is written is that it runs
+            self.state.status = Status.CREATED
+        else:
+            self._become(Status.CREATED)
 
     def close(self) -> None:
         """Let go of the streams and the log."""
@@ -216,7 +220,8 @@ class Container:
         self._started_at = time.time_ns()
         child = Child(self._built.pid, self._built.pidfd, Channel(self._built.channel))
         self._built.channel = -1  # closed by then, whatever comes of it
-        child.release()
+        if not self._built.released:
+            child.release()
         self._tell_state(Status.RUNNING)  # it takes as long as the exec, and nearly all succeed
         try:
             child.executed()
@@ -319,7 +324,7 @@ class Container:
         Init last: it is the eldest, and its end takes the sessions' clients away.
         """
         ended: int | None = None
-        while (found := _dead_child()) is not None:
+        while (found := dead_child()) is not None:
             pid, status = found
             if self._built is not None and pid == self._built.pid and self.exit is None:
                 ended = status
@@ -373,7 +378,7 @@ class Container:
             session.close()
         self._empty_cgroup()
         self.stdio.close()
-        if self._built is not None:
+        if self._built is not None and self._built.mounts >= 0:
             os.close(self._built.mounts)
         self._remove_cgroup()
         if self.on_end is not None:
@@ -395,12 +400,3 @@ class Container:
             self._owner.remove()
         except (EngineError, OSError) as error:
             complain(f"cannot remove cgroup {self._request.cgroup}: {error}")
-
-
-def _dead_child() -> tuple[int, int] | None:
-    """(pid, wait status) of one, reaped; None when there is none."""
-    try:
-        pid, status = os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        return None
-    return (pid, status) if pid else None

@@ -111,3 +111,12 @@ class Loop:
             if timer in self._timers:
                 self._timers.discard(timer)
                 timer.callback()
+
+
+def dead_child() -> tuple[int, int] | None:
+    """(pid, wait status) of one, reaped; None when there is none."""
+    try:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return (pid, status) if pid else None

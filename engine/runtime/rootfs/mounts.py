@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from engine.runtime import mount as words
 from engine.runtime import syscalls, userns
+from engine.runtime.kit import within
 from engine.runtime.plan import CgroupView, MountPlan
 
 from . import cgroup, paths
@@ -73,12 +74,24 @@ def _restrict(fd: int, mount: MountPlan) -> None:
 
 
 class Mounter:
-    """Makes the mounts one after the other below `root`, the descriptor of the mounted root."""
+    """Makes the mounts one after the other below `root`, the descriptor of the mounted root.
 
-    def __init__(self, root: int, mounts: Sequence[MountPlan], clones: dict[int, int]) -> None:
+    Args:
+        clones: `clone_sources(mounts)`.
+        trees: what was made ahead, as detached trees by the target of the mount at their top.
+    """
+
+    def __init__(
+        self,
+        root: int,
+        mounts: Sequence[MountPlan],
+        clones: dict[int, int],
+        trees: dict[str, int] | None = None,
+    ) -> None:
         self._root = root
         self._mounts = mounts
         self._clones = clones
+        self._trees = trees or {}
         self._identity = _identity(root)
         self._proc: int | None = None  # device number of the container's /proc
         self._readonly: list[str] = []
@@ -86,7 +99,9 @@ class Mounter:
     def make(self) -> None:
         """Make all but the cgroup view. Raises OSError that names type and target."""
         for index, mount in enumerate(self._mounts):
-            if mount.type == "bind":
+            if within(self._trees, mount.target):
+                self._put(mount)
+            elif mount.type == "bind":
                 self._bind(mount, self._clones.pop(index))
             elif mount.type not in cgroup.TYPES:
                 self._fresh(mount)
@@ -94,7 +109,7 @@ class Mounter:
     def make_cgroup(self, view: CgroupView) -> None:
         """Make the cgroup view, then what could only now become read-only."""
         for mount in self._mounts:
-            if mount.type in cgroup.TYPES:
+            if mount.type in cgroup.TYPES and not within(self._trees, mount.target):
                 target = self._target(mount, True)
                 cgroup.mount_view(self._root, mount, target, view)
                 os.close(target)
@@ -102,6 +117,20 @@ class Mounter:
             fd = paths.open_path(self._root, path)
             syscalls.mount_setattr(fd, attributes=words.ATTR_RDONLY)
             os.close(fd)
+
+    def _put(self, mount: MountPlan) -> None:
+        """Attach a tree by its top; what else was mounted in it comes along."""
+        if mount.target not in self._trees:
+            return
+        tree = self._trees[mount.target]
+        if mount.type == "proc":
+            self._proc = os.fstat(tree).st_dev
+        target = self._target(mount, True)
+        try:
+            syscalls.move_mount(tree, target)
+        except OSError as error:
+            raise _failed(mount, error) from error
+        os.close(target)
 
     def _bind(self, mount: MountPlan, source: int) -> None:
         target = self._target(mount, _is_directory(source))
