@@ -5,6 +5,7 @@ import os
 from typing import Any
 
 from engine.errors import InvalidArgument, RuntimeFailure
+from engine.ociruntime import store
 from engine.ociruntime.options import Options
 from engine.ociruntime.record import Record
 from engine.runtime.cgroups import Layout, Manager, Resources, detect, files, placement
@@ -81,18 +82,18 @@ def manager(kept: Record) -> Manager:
 def limit(kept: Record, group: Manager, resources: dict[str, Any]) -> list[str]:
     """Set OCI's `linux.resources`; returns warnings.
 
-    Raises RuntimeFailure where no cgroup can be made and there are limits all the same, as runc
-    does: who asks for them must not believe in them. Rules of devices are no loss to a user
-    without root, who can make none. `disabled` is somebody's wish, and limits are warned of.
+    Raises RuntimeFailure where a user without root gets no cgroup that would keep them, as runc
+    does: who asks for limits must not believe in them. With `disabled` they are warned of.
     """
     wanted = Resources.from_oci(resources)
-    refused = group.discarded(wanted._replace(devices=()))
-    if refused and kept.cgroup and not group.directories():
+    warnings = group.apply(wanted)
+    lacks = group.lacks(wanted) if kept.cgroup and not store.is_root() else []
+    if lacks:
         raise RuntimeFailure(
-            "linux.resources: no cgroup can be made here, so that no limit would be kept: "
-            "have one delegated, or ask for no limits"
+            f"linux.resources: there is no cgroup here with {', '.join(lacks)}, so that no such "
+            "limit would be kept: have one delegated, or ask for no limits"
         )
-    return group.apply(wanted)
+    return warnings
 
 
 def join(group: Manager, pid: int, init: int, wanted: list[str]) -> None:

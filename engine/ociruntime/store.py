@@ -18,9 +18,14 @@ _IN_IDS = frozenset("+-._")
 def default_root() -> str:
     """Root's own place, or the user's (rootless)."""
     runtime_dir = os.environ.get("XDG_RUNTIME_DIR", "")
-    if os.geteuid() == 0 and not _in_user_namespace():
+    if is_root():
         return "/run/berth-runtime"
     return f"{runtime_dir}/berth-runtime" if runtime_dir.startswith("/") else "/run/berth-runtime"
+
+
+def is_root() -> bool:
+    """Not merely within a user namespace."""
+    return os.geteuid() == 0 and not _in_user_namespace()
 
 
 def _in_user_namespace() -> bool:

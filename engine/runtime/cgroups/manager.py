@@ -140,6 +140,21 @@ class Manager:
         without = (each for each in _CONTROLLERS if self._place(each) is None)
         return [warning for each in without for warning in each.discarded(wanted)]
 
+    def lacks(self, wanted: Resources) -> list[str]:
+        """Controllers that limits need and this cgroup has not, by their names on v2.
+
+        It could not be made, or a cgroup of v2 above it has processes of its own. Rules of devices
+        need none.
+        """
+        asked = [each for each in _CONTROLLERS if each is not devices and each.discarded(wanted)]
+        return sorted(each.V2 for each in asked if not self._takes_part(each))
+
+    def _takes_part(self, controller: Controller) -> bool:
+        found = self.find(controller.V1, controller.V2)
+        if found is None or found[0] == 1:
+            return found is not None
+        return controller.V2 in files.read_if_there(f"{found[1]}/cgroup.controllers").split()
+
     def _place(self, controller: Controller) -> tuple[int, str] | None:
         found = self.find(controller.V1, controller.V2)
         # v2 has no devices controller to look for: a program is attached to the cgroup itself.

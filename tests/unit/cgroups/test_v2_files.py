@@ -5,7 +5,19 @@ from pathlib import Path
 import pytest
 
 from engine.errors import InvalidArgument
-from engine.runtime.cgroups import BlockStats, Rate, Resources, blkio, cpu, memory, pids
+from engine.runtime.cgroups import (
+    BlockStats,
+    DeviceRule,
+    Hierarchy,
+    Layout,
+    Manager,
+    Rate,
+    Resources,
+    blkio,
+    cpu,
+    memory,
+    pids,
+)
 
 MIB = 1 << 20
 
@@ -133,3 +145,27 @@ def test_reading_block_io() -> None:
     volume = "8:0 Read 1\n8:0 Write 2\n8:0 Sync 3\n8:0 Total 3\nTotal 3\n"
     counts = "8:0 Read 3\n8:0 Write 4\nTotal 7\n"
     assert blkio.parse_v1(volume, counts) == (BlockStats(8, 0, 1, 2, 3, 4),)
+
+
+@pytest.mark.parametrize(
+    ("controllers", "lacking"),
+    [("cpu io memory pids", []), ("memory", ["cpu", "pids"]), ("", ["cpu", "memory", "pids"])],
+)
+def test_controllers_that_a_cgroup_has_not(
+    tmp_path: Path, controllers: str, lacking: list[str]
+) -> None:
+    """Its parent has processes of its own, or has handed down less."""
+    (tmp_path / "box").mkdir()
+    (tmp_path / "box/cgroup.controllers").write_text(f"{controllers}\n")
+    known = ("cpuset", "cpu", "io", "memory", "pids")
+    unified = Hierarchy(2, str(tmp_path), known, str(tmp_path), writable=True)
+    group = Manager(Layout("v2", (unified,)), "box")
+    rules = (DeviceRule(allow=False),)
+    wanted = Resources(memory=64 * MIB, cpu_quota=1000, pids_limit=5, devices=rules)
+    assert group.lacks(wanted) == lacking
+    assert group.lacks(Resources(devices=rules)) == []
+
+
+def test_without_any_hierarchy_every_controller_is_lacking() -> None:
+    group = Manager(Layout("none", ()), "box")
+    assert group.lacks(Resources(blkio_weight=100, cpuset_cpus="0")) == ["cpuset", "io"]
