@@ -217,7 +217,8 @@ class BerthApp(App[None]):
         self.push_screen(Help(self._scopes(), self.overrides))
 
     def _palette(self) -> None:
-        self.push_screen(CommandPalette(list(self._commands())), self._chosen)
+        doable_first = sorted(self._commands(), key=lambda command: bool(command.reason))
+        self.push_screen(CommandPalette(doable_first), self._chosen)
 
     def _commands(self) -> Iterable[Command]:
         screen = self.screen

@@ -169,3 +169,45 @@ async def test_the_header_keeps_the_state_of_the_link_whatever_else_there_is(wid
         assert text.endswith("▲ stale 1m12s ")
         assert ("4 running" in text) is (width >= 80)
         assert ("2 warnings" in text) is (width >= 100)
+
+
+async def test_the_palette_begins_with_what_can_be_done() -> None:
+    hub = stage.make_hub()
+    async with opened(hub) as driver:
+        hub.link.up(stage.INFO)
+        await driver.press("colon")
+        await driver.shows("Commands", "Load an image file")
+        lines = driver.text().splitlines()
+        first = next(at for at, line in enumerate(lines) if "Load an image file" in line)
+        assert not any("is selected" in line for line in lines[:first])
+
+
+async def test_keys_work_where_there_is_no_list() -> None:
+    hub = stage.make_hub()
+    stage.fill(hub)
+    async with opened(hub) as driver:
+        await driver.press("slash")
+        await driver.write("zebra")
+        await driver.press("enter")
+        await driver.shows("Nothing matches", "/ filter")
+        await driver.press("slash")
+        await driver.shows("/ zebra")
+        await driver.press("escape")
+        await driver.shows("burner", "enter open")
+        await driver.press("j")
+        await driver.until(lambda: driver.table().cursor == 1, "the list has the keys again")
+
+
+async def test_a_list_that_fills_by_itself_has_the_keys() -> None:
+    hub = stage.make_hub()
+    async with opened(hub) as driver:
+        hub.link.up(stage.INFO)
+        await driver.shows("Welcome aboard", "H from host")
+        stage.fill(hub)
+        await driver.shows("burner", "enter open")
+        await driver.press("j")
+        await driver.until(lambda: driver.table().cursor == 1, "the list has the keys")
+        hub.containers.replace([])
+        await driver.shows("No containers yet", "H from host")
+        stage.fill(hub)
+        await driver.shows("burner", "enter open")

@@ -163,6 +163,12 @@ class MainScreen(BerthScreen):
 
     # -- doing --------------------------------------------------------------------------------
 
+    def scopes(self) -> list[str]:
+        """Those of the pane in front also where there is no list to have the focus."""
+        if self.focused is None:
+            return [self.pane.scope, self.scope, "app"]
+        return super().scopes()
+
     def act(self, action_id: str) -> bool:
         """Views and lists here, the rest to the engine."""
         call = self._here().get(action_id)

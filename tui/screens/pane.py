@@ -116,6 +116,13 @@ class Pane(Horizontal):
         self.table.set_sort(self.order.column, self.order.descending)
         self.table.set_rows(self.rows())
         self.show_side()
+        if state is None and self.screen.focused is None:
+            self.call_after_refresh(self._take_focus)
+
+    def _take_focus(self) -> None:
+        """The list is there again: hidden, it could not keep the focus."""
+        if self.screen.focused is None and self.display:
+            self.screen.set_focus(self.table)
 
     def unconnected(self) -> NoticeState | None:
         """What to say while nothing was ever listed; None once something was."""
