@@ -28,7 +28,22 @@ class Wanted:
 
     def path_of(self, cgroups_path: str, container_id: str) -> str:
         """As below; empty where there is to be none: the container stays in its caller's."""
-        return "" if self.disabled else path_of(cgroups_path, container_id, systemd=self.systemd)
+        if self.disabled:
+            return ""
+        if not _is_users_systemd(systemd=self.systemd):
+            return path_of(cgroups_path, container_id, systemd=self.systemd)
+        return f"{_users_own()}/{_scope(cgroups_path, container_id, 'user.slice')}"
+
+
+def _is_users_systemd(*, systemd: bool) -> bool:
+    """Whether the user's own systemd is to be asked: that of the system is root's."""
+    return systemd and os.path.isdir(_SYSTEMD_RUNS) and not store.is_root()
+
+
+def _users_own() -> str:
+    from engine.runtime.cgroups.systemd import control_group
+
+    return control_group(user=True).strip("/")
 
 
 def path_of(cgroups_path: str, container_id: str, *, systemd: bool) -> str:
@@ -40,14 +55,14 @@ def path_of(cgroups_path: str, container_id: str, *, systemd: bool) -> str:
     Raises InvalidArgument.
     """
     if systemd:
-        return _scope(cgroups_path, container_id)
+        return _scope(cgroups_path, container_id, "system.slice")
     path = cgroups_path.strip("/") or container_id
     if any(part in {"", ".", ".."} for part in path.split("/")):
         raise InvalidArgument(f"linux.cgroupsPath: must be a plain path, got {cgroups_path!r}")
     return path
 
 
-def _scope(text: str, container_id: str) -> str:
+def _scope(text: str, container_id: str, usual: str) -> str:
     parts = text.split(":") if text else ["", "berth", container_id]
     if len(parts) != 3 or "/" in text:
         raise InvalidArgument(
@@ -55,7 +70,7 @@ def _scope(text: str, container_id: str) -> str:
         )
     parent, prefix, name = parts
     unit = name if name.endswith(".slice") else f"{prefix}-{name}.scope" if prefix else name
-    return f"{_slices(parent or 'system.slice')}/{unit}".strip("/")
+    return f"{_slices(parent or usual)}/{unit}".strip("/")
 
 
 def _slices(name: str) -> str:
@@ -75,7 +90,7 @@ def manager(kept: Record) -> Manager:
     if kept.systemd and kept.cgroup.endswith(".scope") and os.path.isdir(_SYSTEMD_RUNS):
         from engine.runtime.cgroups.systemd import Scope  # few ask for it
 
-        return Scope(detect(), kept.cgroup)
+        return Scope(detect(), kept.cgroup, user=_is_users_systemd(systemd=True))
     return Manager(detect(), kept.cgroup)
 
 

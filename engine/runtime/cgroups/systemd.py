@@ -24,6 +24,7 @@ _NAME = "org.freedesktop.systemd1"
 _PATH = "/org/freedesktop/systemd1"
 _MANAGER = f"{_NAME}.Manager"
 _SYSTEM = ("/run/dbus/system_bus_socket", "/run/systemd/private")
+_PROPERTIES = "org.freedesktop.DBus.Properties"
 _EXISTS = f"{_NAME}.UnitExists"
 _UNKNOWN = frozenset({f"{_NAME}.NoSuchUnit", f"{_NAME}.NoSuchProcess"})
 
@@ -189,6 +190,17 @@ def connect(*, user: bool = False) -> Connection:
             raise
         return bus
     raise Unavailable(f"systemd does not answer: {'; '.join(reasons)}")
+
+
+def control_group(*, user: bool) -> str:
+    """Where the cgroups of this systemd begin; the system's own begin at the top."""
+    with connect(user=user) as bus:
+        try:
+            wanted = (_MANAGER, "ControlGroup")
+            found = bus.call(_NAME, _PATH, _PROPERTIES, "Get", "ss", wanted)
+        except BusError as error:
+            raise RuntimeFailure(f"systemd does not say where it is: {error}") from error
+    return str(found[0][1])
 
 
 def _user() -> tuple[str, str]:
