@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tarfile
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from tests import slow_engine
 from tests.conftest import SLOWDOWN, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,7 +59,7 @@ class Daemon:
 
     def command(self) -> list[str]:
         if self.kind == "berth":
-            return [sys.executable, "-m", "engine", "run", "--cgroup-parent", self.parent]
+            return [*slow_engine.COMMAND, "run", "--cgroup-parent", self.parent]
         options = {
             "--data-root": self.folder / "data",
             "--exec-root": self.folder / "exec",

@@ -8,7 +8,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -19,6 +18,7 @@ from typing import Any
 
 import aiohttp
 
+from tests import slow_engine
 from tests.conftest import SLOWDOWN, eventually
 from tests.system.daemons import Daemon, busybox_rootfs, is_removed, remove_cgroups
 
@@ -68,7 +68,7 @@ class Engine(Daemon):
         return cls("berth", folder, parent=f"berth-{name}-{os.getpid()}")
 
     def command(self) -> list[str]:
-        return [sys.executable, "-m", "engine", "run", "--cgroup-parent", self.parent]
+        return [*slow_engine.COMMAND, "run", "--cgroup-parent", self.parent]
 
     def answers(self) -> bool:
         assert self.process is not None
