@@ -19,8 +19,19 @@ from tests.cgroup2 import kernel
 from tests.cgroup2.machine import Machine
 
 PROJECT = Path(__file__).parents[2]
-SUITES = ("tests/suites/cgroups", "tests/suites/runtime_lifecycle", "tests/suites/isolation")
-QUICK = ("tests/suites/cgroups", "tests/suites/runtime_lifecycle/test_exec.py")
+DELEGATED = "tests/system/test_rootless_limits.py"
+SUITES = (
+    DELEGATED,
+    "tests/suites/cgroups",
+    "tests/suites/runtime_lifecycle",
+    "tests/suites/isolation",
+)
+QUICK = (
+    DELEGATED,
+    "tests/suites/cgroups",
+    "tests/suites/runtime_lifecycle/test_exec.py",
+    "tests/suites/runtime_lifecycle/test_life.py",
+)
 # Python runs some ten times slower in an emulated machine: deadlines in tests are stretched by
 # this, and tests whose very subject is a time are left out (the marker says so).
 SLOWDOWN = 8
