@@ -25,6 +25,7 @@ SUITES = (
     "tests/suites/cgroups",
     "tests/suites/runtime_lifecycle",
     "tests/suites/isolation",
+    "tests/system/ociruntime/test_ociruntime_user_systemd.py",
 )
 QUICK = (
     DELEGATED,
@@ -32,6 +33,8 @@ QUICK = (
     "tests/suites/runtime_lifecycle/test_exec.py",
     "tests/suites/runtime_lifecycle/test_life.py",
 )
+# Whole engines take minutes to be started again and again there.
+NOT_QUICK = ("--ignore=tests/suites/cgroups/test_systemd_engine.py",)
 # Python runs some ten times slower in an emulated machine: deadlines in tests are stretched by
 # this, and tests whose very subject is a time are left out (the marker says so).
 SLOWDOWN = 8
@@ -71,7 +74,8 @@ def _options() -> tuple[argparse.Namespace, list[str]]:
 
 
 def _suites(*, quick: bool) -> list[str]:
-    return [suite for suite in (QUICK if quick else SUITES) if (PROJECT / suite).exists()]
+    chosen = [suite for suite in (QUICK if quick else SUITES) if (PROJECT / suite).exists()]
+    return [*chosen, *(NOT_QUICK if quick else ())]
 
 
 def _command(arguments: list[str]) -> list[str]:
