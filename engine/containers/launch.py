@@ -97,7 +97,8 @@ async def _create(context: Context, live: Live) -> Monitor:
     config = await asyncio.to_thread(builder.build, record, mounts)
     paths.exit(live.id).unlink(missing_ok=True)
     max_bytes, max_files = rotation(record.host_config.log_config)
-    async with context.images.shown(live.id) as shown:
+    lasting = not record.host_config.auto_remove  # its files go with it
+    async with context.images.shown(live.id, lasting=lasting) as shown:
         options = CreateOptions(
             bundle=paths.bundle(live.id),
             config=config,

@@ -193,9 +193,11 @@ class Images:
                 raise NotFound(f"No such image: {image_id}")
             return await self._snapshots.prepare(container_id, record.config.chain_id)
 
-    def shown(self, container_id: str) -> AbstractAsyncContextManager[tuple[Mount, ...]]:
+    def shown(
+        self, container_id: str, *, lasting: bool = True
+    ) -> AbstractAsyncContextManager[tuple[Mount, ...]]:
         """The mounts of a root that was prepared, for the time of a start."""
-        return self._snapshots.shown(container_id)
+        return self._snapshots.shown(container_id, lasting=lasting)
 
     async def release(self, container_id: str) -> None:
         """Delete a container's writable files, and with them layers that nobody else needs."""

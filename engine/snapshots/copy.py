@@ -63,7 +63,7 @@ class Copy:
         return (Mount("bind", str(self._writable.path(key) / _ROOT), "", ("rbind", "rw")),)
 
     @asynccontextmanager
-    async def shown(self, key: str) -> AsyncIterator[tuple[Mount, ...]]:
+    async def shown(self, key: str, *, lasting: bool = True) -> AsyncIterator[tuple[Mount, ...]]:
         yield self.mounts(key)
 
     async def remove(self, key: str) -> None:

@@ -41,7 +41,7 @@ class FuseOverlay(Overlay):
         self._log = root / f"{PROGRAM}.log"
 
     @asynccontextmanager
-    async def shown(self, key: str) -> AsyncIterator[tuple[Mount, ...]]:
+    async def shown(self, key: str, *, lasting: bool = True) -> AsyncIterator[tuple[Mount, ...]]:
         mounts = self.mounts(key)
         if mounts[0].type != "overlay":
             yield mounts

@@ -21,6 +21,7 @@ from engine.snapshots.unpack import unpack
 from engine.snapshots.writable import Writable
 
 _UPPER, _WORK = "fs", "work"
+_MARK = "incompat"
 _LINK_LENGTH = 4
 _SPECIAL = str.maketrans({":": "\\:", "\\": "\\\\", ",": "\\,"})
 
@@ -76,8 +77,21 @@ class Overlay:
         return (Mount("overlay", "overlay", "", options),)
 
     @asynccontextmanager
-    async def shown(self, key: str) -> AsyncIterator[tuple[Mount, ...]]:
-        yield self.mounts(key)
+    async def shown(self, key: str, *, lasting: bool = True) -> AsyncIterator[tuple[Mount, ...]]:
+        """The kernel writes all that is dirty on the file system below to the disk when an overlay
+        goes, and its container's end waits for that; a `volatile` one goes at once.
+
+        The kernel refuses to mount a `volatile` one again until its mark is gone
+        (Documentation/filesystems/overlayfs.rst).
+        """
+        mounts = self.mounts(key)
+        if lasting or mounts[0].type != "overlay":
+            yield mounts
+            return
+        mark = self._writable.path(key) / _WORK / _WORK / _MARK
+        if mark.exists():
+            await asyncio.to_thread(tree.remove, mark)
+        yield (mounts[0]._replace(options=(*mounts[0].options, "volatile")),)
 
     async def remove(self, key: str) -> None:
         await self._writable.remove(key)

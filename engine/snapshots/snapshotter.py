@@ -77,8 +77,13 @@ class Snapshotter(Protocol):
     def mounts(self, key: str) -> tuple[Mount, ...]:
         """The mounts that show snapshot `key`; NotFound when it does not exist."""
 
-    def shown(self, key: str) -> AbstractAsyncContextManager[tuple[Mount, ...]]:
-        """The same for a start: what they need is there until the container has made them."""
+    def shown(
+        self, key: str, *, lasting: bool = True
+    ) -> AbstractAsyncContextManager[tuple[Mount, ...]]:
+        """The same for a start: what they need is there until the container has made them.
+
+        What is written in one that is not `lasting` may be lost when the machine goes down.
+        """
 
     async def remove(self, key: str) -> None:
         """Delete a writable snapshot; one that is gone already is no error."""

@@ -150,6 +150,18 @@ async def test_what_a_container_writes_stays_its_own(
     assert run_in(second, tmp_path, "cat a b; ls") == "11a\nb\n"
 
 
+async def test_what_need_not_last_can_be_mounted_again(
+    snapshots: Snapshotter, tmp_path: Path
+) -> None:
+    chain = await unpack(snapshots, {"a": "1"})
+    await snapshots.prepare("box", chain)
+    async with snapshots.shown("box", lasting=False) as mounts:
+        options = run_in(mounts, tmp_path, "echo -n 2 > b; grep mounted /proc/self/mounts")
+    assert ("volatile" in options) is isinstance(snapshots, Overlay)
+    async with snapshots.shown("box", lasting=False) as mounts:
+        assert run_in(mounts, tmp_path, "cat a b") == "12"
+
+
 async def test_a_layer_is_unpacked_once_for_all_who_ask(snapshots: Snapshotter) -> None:
     tar = layer({"a": "1"})
     digest = Digest.of(tar)
