@@ -211,3 +211,25 @@ async def test_a_list_that_fills_by_itself_has_the_keys() -> None:
         await driver.shows("No containers yet", "H from host")
         stage.fill(hub)
         await driver.shows("burner", "enter open")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 50)])
+async def test_a_long_command_takes_one_line_and_says_that_it_goes_on(
+    size: tuple[int, int],
+) -> None:
+    hub = stage.make_hub()
+    stage.fill(hub)
+    held = next(item for item in hub.containers.items.values() if item.name == "burner")
+    wordy = replace(held, command="sh -c '" + "echo word; " * 30 + "'")
+    hub.containers.replace([wordy])
+    async with stage.scene(hub).run_test(size=size) as pilot:
+        await stage.calm(pilot)
+        driver = Driver(pilot.app, pilot)  # type: ignore[arg-type]  # the scene's own app
+        if size[0] > 80:
+            await driver.shows("command  sh -c 'echo word;")
+        else:
+            await driver.press("l")
+            await driver.shows("burner  Up")
+        lines = [line for line in driver.text().splitlines() if "echo word" in line]
+        assert len(lines) == 1
+        assert lines[0].rstrip().endswith("…")

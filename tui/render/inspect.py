@@ -92,13 +92,13 @@ def exit_words(code: int, oom_killed: bool = False) -> str:
 
 
 def _process(detail: ContainerDetail) -> Section:
-    container = detail.container
+    container, words = detail.container, _words(detail.arguments)
+    told = detail.entrypoint or detail.arguments  # else only the list's wording is known
     return _section(
         "Process",
         (
-            ("Command", _value(container.command)),
             ("Entrypoint", _words(detail.entrypoint)),
-            ("Arguments", _words(detail.arguments)),
+            ("Command", words if told else _value(container.command)),
             ("Directory", _value(detail.working_dir or "/")),
             ("User", _value(detail.user or "root")),
             ("Terminal", _value("yes" if container.tty else "no")),

@@ -155,6 +155,15 @@ def test_exit_codes_in_words() -> None:
     assert inspect.exit_words(143) == "143 (ended by SIGTERM)"
 
 
+def test_a_command_is_told_once_and_as_a_shell_reads_it() -> None:
+    detail = ContainerDetail(WEB, arguments=("sh", "-c", "trap 'exit 0' TERM"))
+    process = {one.title: one.rows for one in inspect.container_sections(detail, NOW)}["Process"]
+    assert [(key, cell.text) for key, cell in process][:2] == [
+        ("Entrypoint", "—"),
+        ("Command", "sh -c 'trap '\"'\"'exit 0'\"'\"' TERM'"),
+    ]
+
+
 def test_image_details_and_raw_lines() -> None:
     detail = ImageDetail(Image("sha256:ab", ("box:1",)), command=("sh", "-c", "a b"))
     sections = {one.title: dict(one.rows) for one in inspect.image_sections(detail, NOW)}
