@@ -62,7 +62,7 @@ def _run(command: list[str], bound: float) -> int | None:
     with tempfile.TemporaryDirectory(prefix="berth-cgroup2-") as directory:
         machine = Machine(kernel.fetch(), Path(directory), _echo)
         # Interrupted a little earlier, pytest still says what had failed until then.
-        within = ["timeout", "--signal=INT", "--kill-after=45", f"{max(1, bound - 60):.0f}"]
+        within = ["timeout", "--signal=INT", "--kill-after=45", f"{bound * 0.9:.0f}"]
         return machine.run([*within, *command], _environment(), bound=bound)
 
 
