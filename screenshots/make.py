@@ -27,7 +27,7 @@ from tui.screens.main import MainScreen
 HERE = Path(__file__).resolve().parent
 SIZE = (160, 46)
 # Just under what the graphs span while they grow, so that they are full.
-HISTORY_SECONDS = 105
+HISTORY_SECONDS = 110
 READY_SECONDS = 60.0
 HOST_NAME = "harbour"
 
