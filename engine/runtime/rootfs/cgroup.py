@@ -50,14 +50,25 @@ def _mount_below(hierarchy: CgroupMount, top: int, flags: int, places: _Places) 
 def _mount_one(hierarchy: CgroupMount, target: int, flags: int, places: _Places) -> None:
     """Afresh in a cgroup namespace of its own; otherwise (`places`) its own directory."""
     if not places:
-        kind = "cgroup2" if hierarchy.version == 2 else "cgroup"
-        syscalls.mount(kind, paths.magic(target), kind, flags, hierarchy.option)
+        try:
+            _mount_afresh(hierarchy, target, flags)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            # The host's is there, with its /sys: the kernel mounts no file system upon itself.
+            syscalls.mount("tmpfs", paths.magic(target), "tmpfs", _OURS, "mode=755,size=4k")
+            _mount_afresh(hierarchy, target, flags)
         return
     source = hierarchy.mount_point + _own_path(hierarchy, places)
     fd = syscalls.open_tree(syscalls.AT_FDCWD, source, syscalls.OPEN_TREE_CLONE)
     syscalls.mount_setattr(fd, attributes=words.attributes(flags))
     syscalls.move_mount(fd, target)
     os.close(fd)
+
+
+def _mount_afresh(hierarchy: CgroupMount, target: int, flags: int) -> None:
+    kind = "cgroup2" if hierarchy.version == 2 else "cgroup"
+    syscalls.mount(kind, paths.magic(target), kind, flags, hierarchy.option)
 
 
 def _own_places() -> _Places:

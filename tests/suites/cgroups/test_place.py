@@ -109,6 +109,17 @@ async def test_it_sees_its_own_limits(cage: Cage) -> None:
     assert (await cage.finished(_shown(config, "ro")))[0] == "44\n"
 
 
+async def test_it_sees_them_above_the_hosts_sys(cage: Cage) -> None:
+    """Which is what users without root bind, who may not mount one of their own."""
+    config = cage.config(f"cat {NUMBER}/pids.max", pids={"limit": 44})
+    bind = {"destination": "/sys", "type": "none", "source": "/sys"}
+    config["mounts"] += [
+        bind | {"options": ["rbind", "nosuid", "noexec", "nodev", "ro"]},
+        SEES | {"options": ["nosuid", "noexec", "nodev", "relatime", "ro"]},
+    ]
+    assert (await cage.finished(config))[0] == "44\n"
+
+
 async def test_it_cannot_change_them(cage: Cage) -> None:
     config = cage.config(f"echo max >{NUMBER}/pids.max", pids={"limit": 44})
     text, record = await cage.finished(_shown(config, "ro"))
