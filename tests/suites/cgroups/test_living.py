@@ -136,8 +136,15 @@ async def test_a_kill_for_memory_is_told(cage: Cage) -> None:
 
 async def test_a_container_without_trouble_tells_of_none(cage: Cage) -> None:
     memory = {"limit": 64 * MIB, "swap": 64 * MIB}
-    monitor = await cage.started(f"{TAKE.format(mib=8)}; sleep 0.3", memory=memory)
+    config = cage.config(f"read go; {TAKE.format(mib=8)}; echo $?; read end", memory=memory)
+    monitor = await cage.made(config, open_stdin=True, stdin_once=True)
+    stream = await monitor.attach(stdin=True, stdout=True, stderr=True)
+    await monitor.start()
     told = Told()
     await told.follow(monitor)
+    await stream.write(b"go\n")
+    assert await bounded(stream.read()) == (1, b"0\n")
+    await stream.write(b"end\n")
     await bounded(monitor.wait())
     assert "oom" not in told.names
+    await stream.close()
