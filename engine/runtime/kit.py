@@ -8,7 +8,7 @@ in its own time, as everything else of a container's root.
 import marshal
 import mmap
 import os
-from collections.abc import Iterable
+from collections.abc import Container
 from struct import Struct
 from typing import Any, NamedTuple
 
@@ -83,9 +83,10 @@ def of(plan: InitPlan) -> Kit | None:
     )
 
 
-def within(tops: Iterable[str], path: str) -> bool:
-    """Whether `path` is one of `tops` or below."""
-    return any(path == top or path.startswith(f"{top}/") for top in tops)
+def within(tops: Container[str], path: str) -> bool:
+    """Whether `path` is one of `tops`, which are directories of the root, or below."""
+    end = path.find("/", 1)
+    return (path if end < 0 else path[:end]) in tops
 
 
 def _is_plain(path: str) -> bool:

@@ -3,9 +3,8 @@
 A SOCK_SEQPACKET pair, one marshalled tuple a message. From init: `ready` (warnings), `pid` (exec
 sessions: the pid seen from the host), `error` (step, errno, text), and of few `terminal` (its
 master as SCM_RIGHTS), `hooks` (run those outside, answer `hooked`) and `listener` (the number of
-its seccomp notify descriptor). To init: `attached` (it is in its cgroup, and its ids are mapped;
-whether it need not wait for the start), `start`. From `ready` on, all is read(2) and write(2),
-which every seccomp policy lets through.
+its seccomp notify descriptor). To init: `attached` (it is in its cgroup, and its ids are mapped),
+`start`. From `ready` on, all is read(2) and write(2), which every seccomp policy lets through.
 The end closes by itself when the program is executed: an end of file after `start` is success.
 """
 
@@ -103,15 +102,15 @@ class Channel:
         space = _socket.CMSG_SPACE(4 * 4)
         return self._socket.recvmsg(_LARGEST, space, _socket.MSG_CMSG_CLOEXEC)[:2]
 
-    def expect(self, kind: str) -> tuple[tuple[Any, ...], list[int]]:
-        """Wait for the one message that may come now, and return it with its descriptors.
+    def expect(self, kind: str) -> list[int]:
+        """Wait for the one message that may come now, and return its descriptors.
 
         The other end's death ends this process.
         """
         received = self.receive()
         if received is None or received[0][0] != kind:
             os._exit(255)
-        return received
+        return received[1]
 
     def wait_start(self) -> None:
         """Wait for `start`; the other end's death ends this process."""

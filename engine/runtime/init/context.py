@@ -19,7 +19,6 @@ class Context:
         self.master = -1
         self.slave = -1
         self.attached = False
-        self.released = False  # whether the start has been asked for already
         self.warnings: list[str] = []
         self.environment: dict[bytes, bytes] = {}
         self.own_binary = _own_binary()
@@ -30,8 +29,7 @@ class Context:
     def wait_attached(self) -> None:
         """Block until this process is in its cgroup; a process cloned ahead gets its streams."""
         if not self.attached:
-            (_, self.released), streams = self.channel.expect(ATTACHED)
-            for number, fd in enumerate(streams):
+            for number, fd in enumerate(self.channel.expect(ATTACHED)):
                 os.dup2(fd, number)
                 os.close(fd)
             self.attached = True

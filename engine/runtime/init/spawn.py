@@ -57,14 +57,13 @@ class Child:
         """The channel's descriptor, for a selector: readable once ready, failed or dead."""
         return self.channel.fd
 
-    def attached(self, stdio: tuple[int, ...] = (), *, release: bool = False) -> None:
+    def attached(self, stdio: tuple[int, ...] = ()) -> None:
         """Say that the process is in its cgroup; it makes its cgroup namespace only now.
 
-        A process that was cloned ahead is given its streams, too. With `release` it does not wait
-        for `release` once it is ready.
+        A process that was cloned ahead is given its streams, too.
         """
         try:  # noqa: SIM105 (no monitor pays for contextlib)
-            self.channel.send(ATTACHED, release, fds=stdio)
+            self.channel.send(ATTACHED, fds=stdio)
         except ConnectionError:
             pass  # it failed already and says why in its own message
 
@@ -98,7 +97,7 @@ class Child:
         self.executed()
 
     def release(self) -> None:
-        """Have the program executed; `executed` tells how that went."""
+        """Have the program executed as soon as all is ready; `executed` tells how that went."""
         try:  # noqa: SIM105 (as above)
             self.channel.send(START)
         except ConnectionError:

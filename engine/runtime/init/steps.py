@@ -293,8 +293,7 @@ def _finish(context: Context) -> NoReturn:
         _find(context)  # as runc does: `create` tells of a program that is not there
     _do("ready", _ready, context)
     plan = context.process
-    if not context.released:
-        context.channel.wait_start()
+    context.channel.wait_start()
     if context.gate:
         context.channel.leave(context.gate[1])
         gate.wait(context.gate[0])

@@ -179,9 +179,9 @@ def _finish_ahead(
 ) -> Built:
     try:
         made.manager.rename(cgroup)
+        made.child.attached(build.streams())  # limits hold from the exec on: it need not wait
         warnings = made.manager.apply(Resources.from_oci(resources))
-        streams = build.streams()
-        built = _finish(plan, made.manager, made.child, build, streams=streams)
+        built = _finish(plan, made.manager, made.child, build)
         built.unified = made.slot
     except BaseException:
         made.discard()
@@ -201,6 +201,7 @@ def _construct_afresh(
     try:
         warnings = manager.apply(Resources.from_oci(resources))
         child = _spawn(plan, build.streams(), manager)
+        child.attached()
         built = _finish(plan, manager, child, build)
     except BaseException:
         _undo(manager, child)
@@ -209,17 +210,15 @@ def _construct_afresh(
     return built
 
 
-def _finish(
-    plan: InitPlan, manager: Manager, child: Child, build: Build, *, streams: tuple[int, ...] = ()
-) -> Built:
-    """`streams` are for an init that was made without."""
+def _finish(plan: InitPlan, manager: Manager, child: Child, build: Build) -> Built:
     build.meanwhile()
     oom = _descriptor(manager.oom_fd())
-    release = build.releases(plan)
-    child.attached(streams, release=release)
+    released = build.releases(plan)
+    if released:  # from here on nothing of the builder's can fail
+        child.release()
     child.wait_ready()
     built = Built(child.pid, plan, child.warnings)
-    built.oom, built.released = oom, release
+    built.oom, built.released = oom, released
     built.pidfd = child.pidfd
     built.channel = os.dup(child.fileno())  # the channel closes its own when it goes
     with suppress(OSError):  # it may have ended by now

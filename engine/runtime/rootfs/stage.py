@@ -5,7 +5,7 @@ own namespace is made later, and sees what the host has mounted until then.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Container
 
 from engine.runtime import devices, syscalls
 from engine.runtime import mount as words
@@ -59,7 +59,7 @@ def _make(kit: Kit) -> Trees:
     return trees
 
 
-def remaining(trees: Iterable[str], targets: tuple[str, ...]) -> tuple[str, ...]:
+def remaining(trees: Container[str], targets: tuple[str, ...]) -> tuple[str, ...]:
     """Those of `targets` that are in none of the trees."""
     return tuple(path for path in targets if not within(trees, path))
 
