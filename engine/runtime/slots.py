@@ -6,7 +6,7 @@ On cgroup v1 it takes the container's name when there is one. A cgroup v2 that i
 
 import os
 
-from engine.runtime.cgroups import Layout, Manager, manage
+from engine.runtime.cgroups import Layout, Manager, owned
 from engine.runtime.state import start_time
 
 _PREFIX = "spare-"
@@ -28,7 +28,7 @@ def parent_of(cgroup: str) -> str:
 
 def remove(layout: Layout, cgroup: str) -> None:
     """Empty and remove it; one that is not there is fine."""
-    manager = manage(layout, cgroup)
+    manager = owned(Manager(layout, cgroup))
     if manager.exists():
         manager.kill()
         manager.remove()

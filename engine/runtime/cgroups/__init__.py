@@ -9,7 +9,7 @@ Imported by the monitor, so nothing here may load asyncio, threading, json or da
 
 from engine.runtime.cgroups.layout import Hierarchy, Layout, detect
 from engine.runtime.cgroups.manager import Manager
-from engine.runtime.cgroups.placement import manage
+from engine.runtime.cgroups.placement import owned
 from engine.runtime.cgroups.resources import DeviceRule, Rate, Rdma, Resources, Weight
 from engine.runtime.cgroups.stats import (
     BlockStats,
@@ -38,5 +38,5 @@ __all__ = [
     "Stats",
     "Weight",
     "detect",
-    "manage",
+    "owned",
 ]

@@ -4,7 +4,6 @@ A path that ends in `.scope` is systemd's to make, and whoever finds it later ne
 """
 
 from engine.errors import InvalidArgument
-from engine.runtime.cgroups.layout import Layout
 from engine.runtime.cgroups.manager import Manager
 
 CGROUPFS, SYSTEMD = "cgroupfs", "systemd"
@@ -40,10 +39,10 @@ def slice_path(name: str) -> str:
     return "/".join(f"{'-'.join(words[: n + 1])}.slice" for n in range(len(words)))
 
 
-def manage(layout: Layout, path: str, *, unified: str = "") -> Manager:
-    """The cgroup at a path, to be made, limited and removed by who it belongs to."""
-    if path.endswith(_SCOPE):
+def owned(group: Manager) -> Manager:
+    """The same cgroup, to be made, limited and removed by who it belongs to."""
+    if group.path.endswith(_SCOPE):
         from engine.runtime.cgroups.systemd import Scope  # few ask for it
 
-        return Scope(layout, path)
-    return Manager(layout, path, unified=unified)
+        return Scope(group.layout, group.path)
+    return group

@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.errors import EngineError
 from engine.runtime import bundle, kit, pages, signals, slots, syscalls, wire
-from engine.runtime.cgroups import Layout, Manager, Resources, manage
+from engine.runtime.cgroups import Layout, Manager, Resources, owned
 from engine.runtime.init import Child, ahead, spawn
 from engine.runtime.monitor.handover import Rights
 from engine.runtime.plan import InitPlan
@@ -165,7 +165,7 @@ class Construction:
         request = self._request
         if made is not None:
             return _finish_ahead(made, request.cgroup, request.resources, self._plan, build)
-        manager = manage(self._layout, request.cgroup)
+        manager = owned(Manager(self._layout, request.cgroup))
         return _construct_afresh(manager, request.resources, self._plan, build)
 
     def discard(self) -> None:

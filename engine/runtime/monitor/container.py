@@ -20,7 +20,7 @@ from engine.errors import (
     RuntimeFailure,
 )
 from engine.runtime import bundle, signals, state, syscalls, wire
-from engine.runtime.cgroups import Layout, Manager, Resources, manage
+from engine.runtime.cgroups import Layout, Manager, Resources, owned
 from engine.runtime.init import Channel, Child, StepFailed
 from engine.runtime.monitor.complaints import complain, start_error
 from engine.runtime.monitor.construct import Build, Built
@@ -205,12 +205,6 @@ class Container:
         unified = self._built.unified if self._built is not None else ""
         return Manager(self._layout, self._request.cgroup, unified=unified)
 
-    @property
-    def _owner(self) -> Manager:
-        """Who limits and removes it: systemd wants a word in that where it has made it."""
-        unified = self._built.unified if self._built is not None else ""
-        return manage(self._layout, self._request.cgroup, unified=unified)
-
     # --- requests -------------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -259,7 +253,7 @@ class Container:
         """Change limits; returns warnings."""
         if self.exit is not None:
             raise NotRunning(f"container {self.state.id} is not running")
-        return self._owner.apply(Resources.from_oci(resources))
+        return owned(self._manager).apply(Resources.from_oci(resources))
 
     def exec(self, exec_id: str, plan: ExecPlan, *, stdin: bool) -> Session:
         """Run a further process; raises as `start` does."""
@@ -397,6 +391,6 @@ class Container:
             os.close(self._oom_fd)
             self._oom_fd = -1
         try:
-            self._owner.remove()
+            owned(self._manager).remove()
         except (EngineError, OSError) as error:
             complain(f"cannot remove cgroup {self._request.cgroup}: {error}")

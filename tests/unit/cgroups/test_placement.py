@@ -3,7 +3,7 @@
 import pytest
 
 from engine.errors import InvalidArgument
-from engine.runtime.cgroups import Layout, Manager, manage, placement
+from engine.runtime.cgroups import Layout, Manager, owned, placement
 
 
 @pytest.mark.parametrize(
@@ -29,5 +29,5 @@ def test_what_is_no_slice(parent: str) -> None:
 
 def test_a_scope_is_systemds_and_the_rest_is_ours() -> None:
     nowhere = Layout("none", ())
-    assert type(manage(nowhere, "system.slice/berth-c1.scope")).__name__ == "Scope"
-    assert type(manage(nowhere, "system.slice/c1")) is Manager
+    assert type(owned(Manager(nowhere, "system.slice/berth-c1.scope"))).__name__ == "Scope"
+    assert type(owned(Manager(nowhere, "system.slice/c1"))) is Manager
