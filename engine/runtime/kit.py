@@ -8,10 +8,11 @@ in its own time, as everything else of a container's root.
 import marshal
 import mmap
 import os
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from struct import Struct
 from typing import Any, NamedTuple
 
+from engine.runtime import mount as words
 from engine.runtime import syscalls
 from engine.runtime.plan import CgroupMount, CgroupView, DevicePlan, InitPlan, MountPlan
 
@@ -22,7 +23,9 @@ NAMESPACES = (
 )
 """Those whose inside shows in /proc, /dev/mqueue and /sys: the container needs its own."""
 
-_FRESH = ("proc", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2", "tmpfs")
+_FRESH = ("proc", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2")
+_SETTLED = ("/proc/", "/sys/")
+"""Where nothing is made for a container; a terminal's console is made in /dev."""
 
 
 class Kit(NamedTuple):
@@ -62,18 +65,18 @@ class Kit(NamedTuple):
 def of(plan: InitPlan) -> Kit | None:
     """The kit of this container; None when it shares, binds or takes from its image what is there.
 
-    A tree is part of it where the container mounts a file system of its own at its top.
+    A tree is part of it where the container mounts a file system of its own at its top. Nor is
+    there one for a container that hides, or makes read-only, what others are yet to be made in.
     """
     tops = tuple(mount.target for mount in plan.mounts if mount.target in TOPS)
-    mounts = tuple(mount for mount in plan.mounts if within(tops, mount.target))
     own = plan.unshare & NAMESPACES == NAMESPACES and not plan.join
     once = len(set(tops)) == len(tops) > 0
-    plain = all(_is_plain(mount.target) for mount in plan.mounts)
-    if not own or not once or not plain or not all(map(_alone, mounts)):
+    hidden = (*plan.masked_paths, *plan.readonly_paths)
+    if not own or not once or not _are_plain(plan.mounts, hidden):
         return None
-    return Kit(
+    kit = Kit(
         tops,
-        mounts,
+        tuple(mount for mount in plan.mounts if within(tops, mount.target)),
         tuple(device for device in plan.devices if within(tops, device.path)),
         tuple(path for path in plan.masked_paths if within(tops, path)),
         tuple(path for path in plan.readonly_paths if within(tops, path)),
@@ -81,6 +84,8 @@ def of(plan: InitPlan) -> Kit | None:
         plan.cgroup_links,
         bool(plan.unshare & syscalls.CLONE_NEWCGROUP),
     )
+    settled = all(path.startswith(_SETTLED) for path in (*kit.masked_paths, *kit.readonly_paths))
+    return kit if settled and all(map(_alone, kit.mounts)) else None
 
 
 def within(tops: Container[str], path: str) -> bool:
@@ -89,14 +94,19 @@ def within(tops: Container[str], path: str) -> bool:
     return (path if end < 0 else path[:end]) in tops
 
 
-def _is_plain(path: str) -> bool:
-    return path == os.path.normpath(path) and not path.startswith("//")
+def _are_plain(mounts: Iterable[MountPlan], hidden: Iterable[str]) -> bool:
+    """Whether each path says by its first name where it leads, but for links of the image."""
+    paths = (*(mount.target for mount in mounts), *hidden)
+    return all(path == os.path.normpath(path) and path[:2] != "//" for path in paths)
 
 
 def _alone(mount: MountPlan) -> bool:
-    """Whether it can be made without the image that is mounted below it."""
-    own_mode = mount.type != "tmpfs" or "mode=" in mount.data
-    return mount.type in _FRESH and own_mode and not mount.copy_up
+    """Whether it can be made without the image below it, and copied with what is mounted on it."""
+    if mount.type == "tmpfs":
+        own = "mode=" in mount.data and not mount.copy_up
+        return own and not mount.propagation and not mount.flags & words.MS_RDONLY
+    own_place = mount.type != "proc" or mount.target == "/proc"
+    return mount.type in _FRESH and own_place and not mount.propagation
 
 
 _HEAD = Struct("qq")

@@ -54,7 +54,8 @@ class CreateOptions:
 
     `config` is an OCI runtime configuration; `rootfs_mounts` are mounted at its `root.path`, in the
     container. Log and exit record are files outside of the bundle, and outlive it. With `start` the
-    program is executed as soon as everything is ready; `Monitor.start` then tells how that went.
+    program is executed as soon as everything is ready; `Monitor.start` then tells how that went,
+    and a create that is cancelled may have run it.
     """
 
     bundle: Path

@@ -25,7 +25,6 @@ LARGEST = 48 * 1024
 """Bytes of a plan that still go through the channel in one message."""
 
 _LATER = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP
-_MADE = NAMESPACES | syscalls.CLONE_NEWCGROUP
 _KILL = 9
 
 
@@ -76,12 +75,14 @@ def _become_init(channel: Channel) -> None:
     settings.raise_loopback()
     pages.INIT.take()
     (wanted,), _ = _receive(channel)
-    trees = _stage(wanted)
+    kit = Kit.from_bytes(wanted) if wanted else None
+    trees = _stage(kit)
     (payload, staged), (outside,) = _receive(channel)
     if not staged:
         close(trees)
     plan = InitPlan.from_wire(marshal.loads(payload))
-    _leave(outside, _MADE & ~plan.unshare)
+    made = NAMESPACES | (kit is not None and kit.own_cgroup) * syscalls.CLONE_NEWCGROUP
+    _leave(outside, made & ~plan.unshare)
     syscalls.unshare(plan.unshare & syscalls.CLONE_NEWNS)
     steps.run(plan, channel, trees=trees)
 
@@ -93,10 +94,10 @@ def _receive(channel: Channel) -> tuple[tuple[Any, ...], list[int]]:
     return received
 
 
-def _stage(wanted: bytes) -> Trees:
-    """None when that fails: then they are made with the rest, and whoever asks is told why."""
+def _stage(kit: Kit | None) -> Trees:
+    """No trees when that fails: they are made with the rest then, and whoever asks is told why."""
     try:
-        return make(Kit.from_bytes(wanted)) if wanted else {}
+        return make(kit) if kit is not None else {}
     except OSError:
         return {}
 

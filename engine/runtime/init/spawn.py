@@ -58,7 +58,7 @@ class Child:
         return self.channel.fd
 
     def attached(self, stdio: tuple[int, ...] = ()) -> None:
-        """Say that the process is in its cgroup; it makes its cgroup namespace only now.
+        """Say that the process is in its cgroup; one that has no cgroup namespace yet makes it now.
 
         A process that was cloned ahead is given its streams, too.
         """

@@ -45,7 +45,7 @@ def run(
     as `error` and ends the process. See `channel` for the messages. With a gate, whose descriptors
     follow the channel's, `start` means that it is to wait there, and may lose its parent. Where the
     sources of bind mounts are given, too, their descriptors come next. `trees`, those of the plan's
-    kit, are put where they belong; the process has the cgroup namespace that goes with them.
+    kit, are put where they belong; the process has the cgroup namespace that the kit wants.
     """
     guarded(lambda: _run_init(InitContext(plan, channel, gated, sourced, trees)), channel)
 
@@ -194,8 +194,10 @@ def _hooks(context: InitContext) -> None:
 
 
 def _hidden(context: InitContext) -> None:
-    hide.make_readonly(context.root, remaining(context.trees, context.plan.readonly_paths))
-    hide.mask(context.root, remaining(context.trees, context.plan.masked_paths))
+    assert context.mounter is not None
+    done = {} if context.mounter.strayed else context.trees  # what came in there is hidden, too
+    hide.make_readonly(context.root, remaining(done, context.plan.readonly_paths))
+    hide.mask(context.root, remaining(done, context.plan.masked_paths))
     close(context.trees)
 
 

@@ -130,7 +130,7 @@ def _create(
     ahead: Ahead | None,
     monitor_pid: int,
 ) -> Container | None:
-    """A container that is ready to start, as its engine is told; None when it was refused."""
+    """A container that is ready, as its engine is told; None when it was refused."""
     request, plan, number, rest = received
     construction = Construction(layout, request, plan, ahead)
     try:

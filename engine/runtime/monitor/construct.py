@@ -21,7 +21,7 @@ Stdio = tuple[int, int, int]
 
 
 class Built:
-    """A container that is ready to start; -1 is no descriptor.
+    """A container that is ready to start, or `released`; -1 is no descriptor.
 
     `unified` names its cgroup on a v2 hierarchy beside v1 where that is another; else it is empty.
     """
@@ -100,6 +100,7 @@ class Ahead:
         self.child = child
         self.slot = manager.path
         self.staged = staged
+        self.wanted = b""
 
     def assign(self, plan: InitPlan, payload: bytes, cgroup: str) -> bool:
         """Have init go on as this container's; False when it does not suit, or was killed."""
@@ -107,14 +108,21 @@ class Ahead:
         if not beside or not ahead.suits(plan, payload):
             return False
         wanted = kit.of(plan)
-        data = b"" if wanted is None else wanted.to_bytes()
+        self.wanted = b"" if wanted is None else wanted.to_bytes()
+        staged = bool(self.wanted) and self.wanted == self.staged
         try:
-            ahead.assign(self.child, payload, staged=bool(data) and data == self.staged)
+            ahead.assign(self.child, payload, staged=staged)
         except ConnectionError:
             return False
-        if data and data != self.staged:
-            kit.LAST.put(data)
         return True
+
+    def teach(self, built: "Built") -> None:
+        """Have the next one ready as this one was needed; by its init, until it is the program."""
+        if self.wanted and self.wanted != self.staged:
+            kit.LAST.put(self.wanted)
+        if not built.released and not pages.INIT.is_known:
+            with suppress(OSError):  # it was killed, or /proc says nothing: the next is as good
+                pages.INIT.learn(built.pid)
 
     def discard(self) -> None:
         _undo(self.manager, self.child)
@@ -156,7 +164,7 @@ class Construction:
         self._made = made
 
     def run(self, build: Build) -> Built:
-        """The container, ready to start.
+        """The container, ready to start or, where that was asked for, on its way.
 
         Raises EngineError, OSError or StepFailed, or what `build` raises; then nothing is left but
         dead processes.
@@ -181,15 +189,14 @@ def _finish_ahead(
         made.manager.rename(cgroup)
         made.child.attached(build.streams())  # limits hold from the exec on: it need not wait
         warnings = made.manager.apply(Resources.from_oci(resources))
-        built = _finish(plan, made.manager, made.child, build)
-        built.unified = made.slot
+        release = build.releases(plan) and pages.INIT.is_known  # the first one is looked at
+        built = _finish(plan, made.manager, made.child, build, release=release)
     except BaseException:
         made.discard()
         raise
+    built.unified = made.slot
     built.warnings = (*warnings, *built.warnings)
-    if not pages.INIT.is_known:
-        with suppress(OSError):  # it was killed, or /proc says nothing: the next one is as good
-            pages.INIT.learn(built.pid)
+    made.teach(built)
     return built
 
 
@@ -202,7 +209,7 @@ def _construct_afresh(
         warnings = manager.apply(Resources.from_oci(resources))
         child = _spawn(plan, build.streams(), manager)
         child.attached()
-        built = _finish(plan, manager, child, build)
+        built = _finish(plan, manager, child, build, release=build.releases(plan))
     except BaseException:
         _undo(manager, child)
         raise
@@ -210,15 +217,16 @@ def _construct_afresh(
     return built
 
 
-def _finish(plan: InitPlan, manager: Manager, child: Child, build: Build) -> Built:
+def _finish(
+    plan: InitPlan, manager: Manager, child: Child, build: Build, *, release: bool
+) -> Built:
     build.meanwhile()
     oom = _descriptor(manager.oom_fd())
-    released = build.releases(plan)
-    if released:  # from here on nothing of the builder's can fail
+    if release:  # last: the program must find all that it needs
         child.release()
     child.wait_ready()
     built = Built(child.pid, plan, child.warnings)
-    built.oom, built.released = oom, released
+    built.oom, built.released = oom, release
     built.pidfd = child.pidfd
     built.channel = os.dup(child.fileno())  # the channel closes its own when it goes
     with suppress(OSError):  # it may have ended by now

@@ -95,6 +95,7 @@ class Mounter:
         self._identity = _identity(root)
         self._proc: int | None = None  # device number of the container's /proc
         self._readonly: list[str] = []
+        self.strayed = False  # whether a link of the image led into one of the trees
 
     def make(self) -> None:
         """Make all but the cgroup view. Raises OSError that names type and target."""
@@ -216,9 +217,23 @@ class Mounter:
         if _identity(fd) == self._identity:
             raise PermissionError(errno.EPERM, "its target leads to the root of the container")
         inside_proc = self._proc is not None and os.fstat(fd).st_dev == self._proc
+        if self._trees and (strayed := self._stray(fd, mount.target)):
+            self.strayed = True
+            inside_proc = inside_proc or strayed == "/proc"
         if inside_proc and mount.target != "/proc" and not mount.target.startswith("/proc/"):
             raise PermissionError(errno.EPERM, "its target leads into /proc")
         return fd
+
+    def _stray(self, fd: int, path: str) -> str:
+        """The top of the tree that `fd` is in though `path` is not what says so; empty for none.
+
+        What hides a part of a tree is there already, and is another file system than the tree's.
+        """
+        top, place = (os.readlink(paths.magic(each)) for each in (self._root, fd))
+        inside = place.removeprefix(top.rstrip("/"))
+        if inside == path or not within(self._trees, inside):
+            return ""
+        return f"/{inside.split('/')[1]}"
 
     def _plain_directory(self, mount: MountPlan) -> int:
         try:

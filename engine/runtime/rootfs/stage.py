@@ -34,17 +34,40 @@ def make(kit: Kit) -> Trees:
     try:
         return _make(kit)
     finally:
+        _return(namespace, top)
+
+
+def _return(namespace: int, top: int) -> None:
+    """Or end: who is somewhere else must not go on."""
+    try:
         syscalls.setns(namespace, syscalls.CLONE_NEWNS)
         os.fchdir(top)
         os.chroot(".")  # joining a mount namespace goes to its root, which need not be ours
-        os.close(namespace)
-        os.close(top)
+    except OSError:
+        os._exit(255)
+    os.close(namespace)
+    os.close(top)
 
 
 def _make(kit: Kit) -> Trees:
     root.isolate(words.MS_PRIVATE)
     syscalls.mount("tmpfs", _PLACE, "tmpfs", words.MS_NOSUID | words.MS_NODEV, "mode=755,size=64k")
     place = os.open(_PLACE, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    trees: Trees = {}
+    try:
+        _fill(kit, place)
+        for path in kit.tops:
+            flags = syscalls.OPEN_TREE_CLONE | syscalls.AT_RECURSIVE
+            trees[path] = syscalls.open_tree(place, path.strip("/"), flags)
+    except OSError:
+        close(trees)
+        raise
+    finally:
+        os.close(place)
+    return trees
+
+
+def _fill(kit: Kit, place: int) -> None:
     mounter = Mounter(place, kit.mounts, {})
     mounter.make()
     if "/dev" in kit.tops:
@@ -53,10 +76,6 @@ def _make(kit: Kit) -> Trees:
     mounter.make_cgroup(kit.cgroup_view)
     hide.make_readonly(place, kit.readonly_paths)
     hide.mask(place, kit.masked_paths)
-    flags = syscalls.OPEN_TREE_CLONE | syscalls.AT_RECURSIVE
-    trees = {path: syscalls.open_tree(place, path.strip("/"), flags) for path in kit.tops}
-    os.close(place)
-    return trees
 
 
 def remaining(trees: Container[str], targets: tuple[str, ...]) -> tuple[str, ...]:

@@ -3,12 +3,14 @@
 import json
 import os
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.errors import EngineError
 from engine.runtime.cgroups import detect
 from engine.runtime.launcher import Launcher
 
@@ -74,6 +76,16 @@ async def look(host: Host, launcher: Launcher, name: str, config: dict[str, Any]
     return re.sub(rf"{name}|spare-[0-9-]*|ns/[a-z]*:\[\d+\]", "", told)
 
 
+async def staged(host: Host, launcher: Launcher, config: dict[str, Any]) -> None:
+    """Have both spares hold the trees of such a container."""
+    for number in range(MOST):  # one that was begun before the first was made has nothing yet
+        await until(lambda: len(held(host)) == 2)
+        if held(host) == [3, 3]:
+            return
+        await look(host, launcher, f"other{number}", config)
+    pytest.fail("the spares do not learn")
+
+
 @pytest.mark.parametrize("cgroup_namespace", [True, False])
 @pytest.mark.parametrize("propagation", ["", "shared", "rslave", "private"])
 async def test_nobody_can_tell(
@@ -85,12 +97,46 @@ async def test_nobody_can_tell(
         config["linux"]["namespaces"] = [each for each in spaces if each["type"] != "cgroup"]
     await until(lambda: held(host) == [0, 0])
     first = await look(host, launcher, "first", config)
-    for number in range(MOST):  # a spare that was begun before the first was made has nothing yet
-        await until(lambda: len(held(host)) == 2)
-        if held(host) == [3, 3]:
-            break
-        await look(host, launcher, f"other{number}", config)
-    assert held(host) == [3, 3]
+    await staged(host, launcher, config)
     third = await look(host, launcher, "third", config)
     assert "read-only" in first or "Read-only" in first
     assert sorted(third.splitlines()) == sorted(first.splitlines())
+
+
+@pytest.mark.parametrize("led", ["/proc/acpi", "/proc/bus", "/proc/timer_list"])
+async def test_a_link_into_proc_is_refused(host: Host, launcher: Launcher, led: str) -> None:
+    await staged(host, launcher, config_of(host, {}))
+    with _link(host, led), pytest.raises(EngineError, match="leads into /proc"):
+        await look(host, launcher, "box", _with_volume(host, is_file=led.endswith("list")))
+
+
+async def test_what_a_link_leads_into_is_hidden_all_the_same(
+    host: Host, launcher: Launcher
+) -> None:
+    await staged(host, launcher, config_of(host, {}))
+    config = _with_volume(host)
+    config["process"]["args"] = ["sh", "-c", "ls -A /data/ /sys/firmware | grep -c volume"]
+    with _link(host, "/sys/firmware"):
+        assert await look(host, launcher, "box", config) == "0\n"
+
+
+@contextmanager
+def _link(host: Host, led: str) -> Iterator[None]:
+    """The image of all tests has a link at /data for a while."""
+    link = host.rootfs / "data"
+    link.symlink_to(led)
+    try:
+        yield
+    finally:
+        link.unlink()
+
+
+def _with_volume(host: Host, *, is_file: bool = False) -> dict[str, Any]:
+    source = host.directory / "volume"
+    source.mkdir()
+    (source / "of-a-volume").touch()
+    source = source / "of-a-volume" if is_file else source
+    config = config_of(host, {})
+    bind = {"destination": "/data", "type": "bind", "source": str(source), "options": ["bind"]}
+    config["mounts"].append(bind)
+    return config

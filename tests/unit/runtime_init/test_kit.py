@@ -77,6 +77,30 @@ def _another_spelling(config: Config) -> None:
     )
 
 
+def _hidden_by_another_spelling(config: Config) -> None:
+    config["linux"]["maskedPaths"].append("/proc/../etc/secret")
+
+
+def _read_only_by_another_spelling(config: Config) -> None:
+    config["linux"]["readonlyPaths"].append("/dev/../etc")
+
+
+def _read_only_devices(config: Config) -> None:
+    config["linux"]["readonlyPaths"].append("/dev")
+
+
+def _read_only_tmpfs(config: Config) -> None:
+    config["mounts"][1]["options"].append("ro")
+
+
+def _not_to_be_copied(config: Config) -> None:
+    config["mounts"][2]["options"].append("unbindable")
+
+
+def _processes_elsewhere(config: Config) -> None:
+    config["mounts"].append({"destination": "/dev/proc", "type": "proc", "source": "proc"})
+
+
 def _twice(config: Config) -> None:
     config["mounts"].append({"destination": "/proc", "type": "proc", "source": "proc"})
 
@@ -101,6 +125,12 @@ def _joined_network(config: Config) -> None:
         _bind_inside,
         _mode_of_the_image,
         _another_spelling,
+        _hidden_by_another_spelling,
+        _read_only_by_another_spelling,
+        _read_only_devices,
+        _read_only_tmpfs,
+        _not_to_be_copied,
+        _processes_elsewhere,
         _twice,
         _nothing_there,
         _shared_network,
