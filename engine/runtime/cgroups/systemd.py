@@ -9,6 +9,7 @@ Loaded only where it is asked for.
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,6 +27,7 @@ _MANAGER = f"{_NAME}.Manager"
 _SYSTEM = ("/run/dbus/system_bus_socket", "/run/systemd/private")
 _PROPERTIES = "org.freedesktop.DBus.Properties"
 _EXISTS = f"{_NAME}.UnitExists"
+_SEEN_BOUND_S, _LOOK_S = 2.0, 0.02
 _UNKNOWN = frozenset({f"{_NAME}.NoSuchUnit", f"{_NAME}.NoSuchProcess"})
 
 
@@ -120,15 +122,24 @@ class Scope(Manager):
         """Remove it everywhere. systemd takes an empty scope away by itself; what it leaves, or
         what is not its own, goes here. Raises OSError (EBUSY) when processes are left."""
         self._release()
-        super().remove(bound=bound)
         try:
             with _connected(self._user) as bus:
+                super().remove(bound=bound)
                 _job(bus, "StopUnit", "ss", (self.unit, "replace"))
         except Unavailable:
-            pass  # nothing is left but a name, which systemd forgets when it sees the scope empty
+            self._leave_to_systemd(min(bound, _SEEN_BOUND_S))
+            super().remove(bound=bound)
         except BusError as error:
             if error.name not in _UNKNOWN:
                 raise RuntimeFailure(f"systemd does not stop {self.unit}: {error}") from error
+
+    def _leave_to_systemd(self, bound: float) -> None:
+        """Let it see that the scope is empty, and take it away: it would keep the name of one that
+        somebody else has removed, because it is not told of that."""
+        deadline = time.monotonic() + bound
+        place = self.unified or ""
+        while os.path.isdir(place) and not self.pids() and time.monotonic() < deadline:
+            time.sleep(_LOOK_S)
 
     def _release(self) -> None:
         if self._placeholder > 0:
