@@ -12,6 +12,7 @@ import gc
 import os
 import select
 import sys
+import time
 from contextlib import suppress
 from typing import NoReturn
 
@@ -26,10 +27,12 @@ from engine.runtime.zygote.warm import fill_holes, warm_up
 READY = b"ready"
 
 SPARES = 2
-SOON, LATER = 6, 30
+SOON, LATER, CALM = 6, 30, 50
 """Milliseconds without a request before a spare is forked: the container that has just been asked
 for is up by then, and has had the processors for itself. Where many are asked for at once, spares
-would only take the processors from them."""
+would only take the processors from them. After some quiet, the first move between cgroups on v1
+holds up whoever removes a cgroup meanwhile: there a container that ends at once is let go first."""
+QUIET_S = 0.1
 ONE_OF_MANY = b"one of many"  # as `forkserver` says it
 
 END_BOUND = 5.0
@@ -54,6 +57,7 @@ class Zygote:
         self._events = select.poll()
         self._events.register(engine.fileno(), select.POLLIN)
         self._delay = SOON
+        self._asked_at = 0.0
         self._litter = 0
         self._is_refused = False
 
@@ -65,9 +69,16 @@ class Zygote:
             kind, fds = handover.receive(self._engine)
             if not fds:
                 break
-            self._delay = LATER if kind == ONE_OF_MANY else SOON
+            self._delay = self._rest(kind)
             self._hand_over(fds[0])
         self._end_spares()
+
+    def _rest(self, kind: bytes) -> int:
+        """Milliseconds to leave the processors to whoever has just asked."""
+        before, self._asked_at = self._asked_at, time.monotonic()
+        if kind == ONE_OF_MANY:
+            return LATER
+        return SOON if self._asked_at - before < QUIET_S else CALM
 
     def _wait_for_request(self) -> bool:
         """True when there is one; spares are forked when nobody asks for something.
