@@ -104,6 +104,8 @@ class BerthApp(App[None]):
 
     def _take(self, event: events.Key) -> bool:
         """Whether the key is done with, or waits in its order until it can be."""
+        if not self.screen_stack:
+            return True  # the app is on its way out, and nobody is left to take it
         if not self._early and self._is_ready():
             return self._done(event)
         if not self._early:
@@ -113,6 +115,8 @@ class BerthApp(App[None]):
 
     async def _next_early(self) -> None:
         """The oldest key that waits, once there is somebody to take it."""
+        if not self.screen_stack:
+            return
         if not self._is_ready():
             self.set_timer(EARLY_SECONDS, self._next_early)
             return

@@ -50,3 +50,13 @@ async def test_what_follows_a_filter_is_meant_for_the_list() -> None:
         }
         assert marked == {"shop-db-1", "shop-web-1"}
         assert not screen.pane.filter
+
+
+async def test_keys_that_wait_when_the_app_ends_go_with_it() -> None:
+    app = scene(make_hub())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await calm(pilot)
+    assert not app.screen_stack
+    app._early.append(events.Key("j", "j"))
+    await app._next_early()
+    await app.on_event(events.Key("k", "k"))
