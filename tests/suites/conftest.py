@@ -13,12 +13,11 @@ from pathlib import Path
 import pytest
 
 from engine.runtime import forkserver
-from engine.runtime.cgroups import Manager, detect
 from engine.runtime.launcher import Launcher
 from tests.conftest import SLOWDOWN
 
 from . import differences
-from .host import Host, await_none, hosting, make_rootfs, missing
+from .host import Host, hosting, leaving_nothing, make_rootfs, missing
 from .oci import Runtime
 
 RUNTIMES: dict[str, Runtime | None] = {"berth": None, "runc": Runtime("runc", ("runc",))}
@@ -82,11 +81,7 @@ def rootfs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def cgroup_parent() -> Iterator[str]:
-    parent = f"berth-test-{os.getpid()}"
-    yield parent
-    left = await_none(parent)
-    Manager(detect(), parent).remove()
-    assert left == [], "cgroups were left over"
+    yield from leaving_nothing(f"berth-test-{os.getpid()}")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -187,6 +187,14 @@ def process(args: list[str], *, terminal: bool = False) -> Config:
         "terminal": terminal,
         "noNewPrivileges": True,
     }
+
+
+def leaving_nothing(parent: str) -> Iterator[str]:
+    """The cgroup `parent`, for a fixture: removed at the end, when nothing may be left in it."""
+    yield parent
+    left = await_none(parent)
+    Manager(detect(), parent).remove()
+    assert left == [], "cgroups were left over"
 
 
 def await_none(parent: str, *, but: str = "/") -> list[Path]:

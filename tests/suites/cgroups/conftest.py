@@ -14,10 +14,10 @@ from engine.runtime.cgroups import Layout, Manager, detect
 from engine.runtime.cgroups.systemd import Scope
 from engine.runtime.launcher import Launcher
 from tests.suites.conftest import RUNTIMES
-from tests.suites.host import Host, await_none, hosting
+from tests.suites.host import Host, await_none, hosting, leaving_nothing
 from tests.suites.oci import OciLauncher, Runtime
 
-from .cage import Cage
+from .cage import MIB, Cage
 
 Start = Callable[..., "subprocess.Popen[str]"]
 PARENT = f"berth-test-{os.getpid()}"
@@ -47,6 +47,13 @@ def needs(layout: Layout, v1: str, v2: str) -> None:
 
 # Where systemd is process 1 there is another way to a cgroup: the machine of tests/cgroup2 has it.
 _SYSTEMD = os.path.isdir("/run/systemd/system")
+NEEDS_SYSTEMD = [
+    pytest.mark.root,
+    pytest.mark.skipif(
+        not _SYSTEMD,
+        reason="needs systemd as process 1, which the machine of `make test-cgroup2` has",
+    ),
+]
 _DRIVERS = ["cgroupfs", *(["systemd"] if _SYSTEMD else [])]
 
 
@@ -104,13 +111,26 @@ def runtime(request: pytest.FixtureRequest) -> Runtime | None:
     return RUNTIMES[request.param]
 
 
+@pytest.fixture
+def loop_device(tmp_path: Path) -> Iterator[str]:
+    """Of 16 MiB, all of its own."""
+    image = tmp_path / "disk"
+    image.write_bytes(b"")
+    os.truncate(image, 16 * MIB)
+    made = subprocess.run(
+        ["losetup", "--find", "--show", str(image)], capture_output=True, text=True, check=False
+    )
+    if made.returncode:
+        pytest.skip(f"needs a loop device: {made.stderr.strip()}")
+    device = made.stdout.strip()
+    yield device
+    subprocess.run(["losetup", "--detach", device], check=True)
+
+
 @pytest.fixture(scope="module")
 def module_parent() -> Iterator[str]:
     """The cgroup above those of all containers of a module, and of what is ready ahead."""
-    yield PARENT
-    left = await_none(PARENT)
-    Manager(detect(), PARENT).remove()
-    assert left == [], "cgroups were left over"
+    yield from leaving_nothing(PARENT)
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ import os
 import select
 import subprocess
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -171,21 +169,6 @@ def test_a_device_that_is_not_there_is_named(group: Manager, layout: Layout) -> 
     needs(layout, "blkio", "io")
     with pytest.raises(InvalidArgument, match="no block device 511:7"):
         group.apply(Resources(throttle_read_bps=(Rate(511, 7, MIB),)))
-
-
-@pytest.fixture
-def loop_device(tmp_path: Path) -> Iterator[str]:
-    image = tmp_path / "disk"
-    image.write_bytes(b"")
-    os.truncate(image, 16 * MIB)
-    made = subprocess.run(
-        ["losetup", "--find", "--show", str(image)], capture_output=True, text=True, check=False
-    )
-    if made.returncode:
-        pytest.skip(f"needs a loop device: {made.stderr.strip()}")
-    device = made.stdout.strip()
-    yield device
-    subprocess.run(["losetup", "--detach", device], check=True)
 
 
 WRITE = """

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from engine.errors import EngineError
-from engine.runtime.launcher import AttachedStream
+from engine.runtime.launcher import AttachedStream, Monitor
 from tests.suites.host import bounded, process, read_all, until
 
 from .cage import HOLD, KEEP, MIB, SPIN, TAKE, Cage, Cgroup, Told
@@ -120,29 +120,28 @@ async def test_what_is_used_is_counted(cage: Cage) -> None:
     assert (usage.pids, usage.pids_limit) == (3, 50)
 
 
-async def test_a_kill_for_memory_is_told(cage: Cage) -> None:
-    memory = {"limit": 32 * MIB, "swap": 32 * MIB}
-    config = cage.config(f"read go; {TAKE.format(mib=128)}; echo $?; read end", memory=memory)
+async def taking(cage: Cage, mib: int, *, limit: int) -> tuple[Monitor, AttachedStream, Told]:
+    """A container that takes so much memory, tells how that went, and waits for a line."""
+    memory = {"limit": limit * MIB, "swap": limit * MIB}
+    config = cage.config(f"read go; {TAKE.format(mib=mib)}; echo $?; read end", memory=memory)
     monitor = await cage.made(config, open_stdin=True, stdin_once=True)
     stream = await monitor.attach(stdin=True, stdout=True, stderr=True)
     await monitor.start()
     told = Told()
     await told.follow(monitor)
     await stream.write(b"go\n")
+    return monitor, stream, told
+
+
+async def test_a_kill_for_memory_is_told(cage: Cage) -> None:
+    _, stream, told = await taking(cage, 128, limit=32)
     assert await bounded(stream.read()) == (1, b"137\n")
     await until(lambda: "oom" in told.names)
     await stream.close()
 
 
 async def test_a_container_without_trouble_tells_of_none(cage: Cage) -> None:
-    memory = {"limit": 64 * MIB, "swap": 64 * MIB}
-    config = cage.config(f"read go; {TAKE.format(mib=8)}; echo $?; read end", memory=memory)
-    monitor = await cage.made(config, open_stdin=True, stdin_once=True)
-    stream = await monitor.attach(stdin=True, stdout=True, stderr=True)
-    await monitor.start()
-    told = Told()
-    await told.follow(monitor)
-    await stream.write(b"go\n")
+    monitor, stream, told = await taking(cage, 8, limit=64)
     assert await bounded(stream.read()) == (1, b"0\n")
     await stream.write(b"end\n")
     await bounded(monitor.wait())

@@ -1,7 +1,6 @@
 """What is particular about cgroups that systemd makes: asked of the systemd that is process 1."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -14,15 +13,9 @@ from engine.errors import AlreadyInUse, Unavailable
 from engine.runtime.cgroups import Layout, Resources, detect, files, systemd
 from engine.runtime.cgroups.systemd import Scope
 from tests.conftest import SLOWDOWN, eventually
-from tests.suites.cgroups.conftest import PARENT
+from tests.suites.cgroups.conftest import NEEDS_SYSTEMD, PARENT
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(
-        not os.path.isdir("/run/systemd/system"),
-        reason="needs systemd as process 1, which the machine of `make test-cgroup2` has",
-    ),
-]
+pytestmark = NEEDS_SYSTEMD
 MIB = 1 << 20
 
 

@@ -9,16 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SLOWDOWN, eventually
+from tests.suites.cgroups.conftest import NEEDS_SYSTEMD
 from tests.suites.cgroups.test_systemd import shown
 from tests.system.daemons import Daemon, busybox_rootfs
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(
-        not os.path.isdir("/run/systemd/system"),
-        reason="needs systemd as process 1, which the machine of `make test-cgroup2` has",
-    ),
-]
+pytestmark = NEEDS_SYSTEMD
 MIB = 1 << 20
 BOUND = 60 * SLOWDOWN
 
