@@ -233,3 +233,15 @@ async def test_a_long_command_takes_one_line_and_says_that_it_goes_on(
         lines = [line for line in driver.text().splitlines() if "echo word" in line]
         assert len(lines) == 1
         assert lines[0].rstrip().endswith("…")
+
+
+async def test_a_long_command_line_says_that_it_goes_on() -> None:
+    async def send(request: RunRequest) -> str:
+        return ""
+
+    hub = stage.make_hub()
+    async with opened(hub) as driver:
+        await driver.app.push_screen(RunForm("box:1", send))
+        await driver.press("tab")
+        await driver.write("sh " + "word " * 40)
+        await driver.shows("docker run", "word…")

@@ -18,6 +18,10 @@ from tui.models import RunRequest, parse
 from tui.render.text import safe
 from tui.widgets.tick import Tick
 
+PREVIEW_LINES = 2
+PREVIEW_WIDTH = 60
+"""Cells, until it is known how many there are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -133,7 +137,15 @@ class RunForm(Dialog[RunRequest]):
     def _preview(self) -> None:
         values, errors = self._read()
         text = "" if errors else self._request(values).command_line()
-        self.query_one("#preview", Static).update(Text(safe(text), overflow="ellipsis"))
+        preview = self.query_one("#preview", Static)
+        width = preview.size.width or PREVIEW_WIDTH
+        lines = Text(safe(text)).wrap(self.app.console, width)
+        if len(lines) > PREVIEW_LINES:
+            last = lines[PREVIEW_LINES - 1]
+            last.truncate(width - 1)
+            last.rstrip()
+            last.append("…")
+        preview.update(Text("\n").join(lines[:PREVIEW_LINES]))
 
     @on(Input.Blurred)
     def _leave(self, event: Input.Blurred) -> None:
